@@ -1,0 +1,1 @@
+"""The client against programs that others wrote; README.md lists them."""
