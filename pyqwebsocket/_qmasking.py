@@ -18,9 +18,9 @@ _CHUNK: Final = 128 * 1024  # bytes; what fits the processor's cache three times
 
 def _xor_chunk(data: Payload, key: bytes) -> bytes:
     size = len(data)
-    mask = QBitArray.fromBits(key * (size // 4 + 1), size * 8)  # type: ignore[arg-type] # takes bytes
-    mask ^= QBitArray.fromBits(data, size * 8)  # type: ignore[arg-type]
-    return mask.bits()[:size]  # type: ignore[return-value,index]
+    mask = QBitArray.fromBits(key * (size // 4 + 1), size * 8)
+    mask ^= QBitArray.fromBits(data, size * 8)
+    return mask.bits()[:size]  # type: ignore[return-value]
 
 
 def xor_with_qbitarray(data: Payload, key: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
-from PySide6.QtCore import QMetaObject, QObject, Signal, SignalInstance
+from PySide6.QtCore import QMetaMethod, QMetaObject, QObject, Signal, SignalInstance
 from PySide6.QtNetwork import QNetworkAccessManager, QSslSocket
 
 
@@ -21,8 +21,9 @@ def register_types() -> None:
     registered it, that is a TypeError for the list, and a crash for the pointer (6.12.0). Asking
     for the id of a type registers it.
     """
-    _register_parameter_types(QNetworkAccessManager.staticMetaObject)
-    _register_parameter_types(QSslSocket.staticMetaObject)
+    classes: Sequence[Any] = (QNetworkAccessManager, QSslSocket)
+    for qt_class in classes:
+        _register_parameter_types(qt_class.staticMetaObject)
 
 
 def signal(*types: str, name: str = "", arguments: Sequence[str] = ()) -> Signal:
@@ -35,7 +36,16 @@ def signal(*types: str, name: str = "", arguments: Sequence[str] = ()) -> Signal
     """
     declare: Any = Signal
     named = {"name": name} if name else {}
-    return cast(Signal, declare(*types, arguments=list(arguments), **named))
+    return cast("Signal", declare(*types, arguments=list(arguments), **named))
+
+
+def meta_signal(qt_class: Any, signature: str) -> QMetaMethod:
+    """A signal of a class, for ``isSignalConnected()``.
+
+    WORKAROUND: ``QMetaMethod.fromSignal()`` keeps the object alive whose signal it is given.
+    """
+    meta_object: QMetaObject = qt_class.staticMetaObject
+    return meta_object.method(meta_object.indexOfSignal(signature))
 
 
 class SignalAndMethod:
@@ -49,7 +59,8 @@ class SignalAndMethod:
         return self._method()
 
     def __getitem__(self, signature: Any) -> SignalInstance:
-        return self._signal[signature]
+        overloads: Any = self._signal
+        return cast("SignalInstance", overloads[signature])
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._signal, name)

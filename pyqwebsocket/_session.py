@@ -2,18 +2,19 @@
 
 The web socket keeps the settings and is what programs see; a session is what happens on one socket,
 and emits the web socket's signals. Every emit may run a slot that closes, aborts, reopens or
-destroys the web socket, so after each of them ``active`` is looked at again.
+destroys the web socket, so after each of them ``active()`` is looked at again.
 """
 
 import time
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QMetaMethod, QObject
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtNetwork import QAbstractSocket, QSslSocket, QTcpSocket
 from shiboken6 import isValid
 
-from pyqwebsocket._engine import codes, connection as engine, messages
+from pyqwebsocket._engine import codes, messages
+from pyqwebsocket._engine import connection as engine
 from pyqwebsocket._engine.connection import Connection, Event, Role
 from pyqwebsocket._engine.errors import HandshakeError, InvalidRequestError
 from pyqwebsocket._engine.handshake import Accepted, Unauthorized
@@ -42,14 +43,13 @@ class Session(QObject):
         socket: its socket, which becomes a child of this object.
 
     Attributes:
-        active: whether this is still the web socket's session.
         transport: the socket and the timers.
         connection: the engine of the open connection; None before and after.
     """
 
     def __init__(self, owner: "QWebSocket", socket: QTcpSocket) -> None:
         super().__init__(owner)
-        self.active = True
+        self._active = True
         self.transport = Transport(socket, self)
         self.connection: Connection | None = None
         self._owner = weakref.ref(owner)
@@ -59,6 +59,10 @@ class Session(QObject):
         self._error_told = False
         owner.destroyed.connect(self._on_owner_destroyed)
         self._wire(owner, socket)
+
+    def active(self) -> bool:
+        """Whether this is still the web socket's session: ask again after every emit."""
+        return self._active
 
     def _wire(self, owner: "QWebSocket", socket: QTcpSocket) -> None:
         """Every connection of the socket's signals; what needs no thought goes straight through."""
@@ -90,9 +94,10 @@ class Session(QObject):
             ours.connect(theirs)
             ours.connect(self.transport.resume_open_timer)
 
+    @Slot()
     def _on_owner_destroyed(self) -> None:
         """Tell the peer that the web socket is gone (RFC 6455 section 7.4.1: going away)."""
-        self.active = False
+        self._active = False
         farewell = b""
         if self.connection is not None and self.connection.can_send:
             farewell = self.connection.close(codes.GOING_AWAY, "Connection closed")
@@ -100,7 +105,7 @@ class Session(QObject):
 
     def discard(self) -> None:
         """Let go of the connection without another signal."""
-        self.active = False
+        self._active = False
         self.transport.discard()
         self.deleteLater()
 
@@ -124,6 +129,7 @@ class Session(QObject):
         self.transport.start_open_timer(former.transport.open_timeout, self._on_open_timeout)
         self.transport.connect_to(self._opening.target)
 
+    @Slot()
     def _on_ready_to_open(self) -> None:
         """TCP and TLS are up: send the upgrade request (RFC 6455 section 4.1)."""
         owner = self._owner()
@@ -141,7 +147,7 @@ class Session(QObject):
         except InvalidRequestError as error:
             self._opening = None
             self.transport.abort()
-            if self.active:
+            if self.active():
                 owner._report(SocketError.ConnectionRefusedError, str(error))
             return
         self.transport.write(request)
@@ -159,13 +165,13 @@ class Session(QObject):
     def _accept(self, owner: "QWebSocket", answer: Accepted) -> None:
         """The server has switched: from here on the bytes are frames."""
         self._opening = None
-        self.transport.stop_open_timer()
+        self.transport.stop_timers()
         self.connection = Connection(Role.CLIENT, new_key=owner._mask_keys.new_key)
         owner._set_limits()
         self.connection.receive_data(answer.leftover)
         owner._subprotocol = answer.subprotocol
         owner._set_state(SocketState.ConnectedState)
-        if self.active:
+        if self.active():
             owner.connected.emit()
         self._update_frame_reports(owner)
 
@@ -175,7 +181,7 @@ class Session(QObject):
         if not authentication.take(answer.challenges):
             self.transport.pause_open_timer()
             owner.authenticationRequired.emit(authentication.authenticator)
-            if not self.active or self._opening is None:
+            if not self.active() or self._opening is None:
                 return
             self.transport.resume_open_timer()
             if not authentication.changed:
@@ -193,9 +199,11 @@ class Session(QObject):
         self._opening = None
         self._error_told = True
         owner._report(error, text)
-        if self.active:
+        if self.active():
             self.transport.refuse()
+            self._on_socket_unconnected(owner)  # where the socket's own signal was held back
 
+    @Slot()
     def _on_open_timeout(self) -> None:
         owner = self._owner()
         if owner is not None and self._opening is not None:
@@ -210,15 +218,16 @@ class Session(QObject):
             self._error_told = True
             owner._own_error = SocketError.UnfinishedSocketOperationError
             owner._report(SocketError.UnfinishedSocketOperationError, "Invalid socket descriptor")
-            if self.active:
+            if self.active():
                 self.transport.abort()
-        if self.active:
+        if self.active():
             owner.aboutToClose.emit()
-        if self.active and not connecting and not refused:
+        if self.active() and not connecting and not refused:
             self.transport.finish()
 
     # Receiving
 
+    @Slot()
     def _on_ready_read(self) -> None:
         """Deliver what has come, unless a slot that is being called came here by an event loop."""
         if not self._delivering:
@@ -229,14 +238,14 @@ class Session(QObject):
         owner = self._owner()
         outermost, self._delivering = not self._delivering, True
         try:
-            while owner is not None and self.active and self._deliver_one(owner):
+            while owner is not None and self.active() and self._deliver_one(owner):
                 if time.monotonic() > deadline:
                     self.transport.call_next_turn(self._on_ready_read)
                     return
         finally:
             if outermost:
                 self._delivering = False
-        if self.active and self.connection is not None:
+        if self.active() and self.connection is not None:
             self.transport.watch_for_stall(self._on_stall, enabled=self.connection.mid_frame)
 
     def _deliver_one(self, owner: "QWebSocket") -> bool:
@@ -275,12 +284,10 @@ class Session(QObject):
 
     def _update_frame_reports(self, owner: "QWebSocket") -> None:
         """Frame events cost time: ask for them only while somebody listens."""
-        if self.connection is not None and self.active:
-            self.connection.report_frames(
-                enabled=owner.isSignalConnected(_method(owner, "textFrameReceived(QString,bool)"))
-                or owner.isSignalConnected(_method(owner, "binaryFrameReceived(QByteArray,bool)"))
-            )
+        if self.connection is not None and self.active():
+            self.connection.report_frames(enabled=owner._frames_wanted())
 
+    @Slot()
     def _send_owed(self) -> None:
         """Answer pings; to a peer that does not read, only the newest and only when it does."""
         if self.connection is None:
@@ -290,6 +297,7 @@ class Session(QObject):
         else:
             self.transport.write(self.connection.data_to_send())
 
+    @Slot()
     def _on_stall(self) -> None:
         """A frame stands still for too long: the peer has hung, or the network."""
         owner = self._owner()
@@ -321,8 +329,8 @@ class Session(QObject):
         """Send our Close frame and give the peer three seconds to answer it."""
         if self.connection is None:
             return
-        if self.connection.close_expected():  # in the first aboutToClose of the peer's close
-            owner.aboutToClose.emit()
+        if self.connection.close_expected():  # called in the aboutToClose of the peer's Close
+            self._finish()
             return
         frame = self.connection.close(code.value, reason)
         if not frame:
@@ -332,7 +340,7 @@ class Session(QObject):
         self.transport.start_close_timer()
         self.transport.write(frame)
         self.transport.socket.flush()
-        if self.active:
+        if self.active():
             owner.aboutToClose.emit()
 
     def _end(self, owner: "QWebSocket", code: int, reason: str) -> None:
@@ -343,11 +351,15 @@ class Session(QObject):
             owner._close_code, owner._close_reason = CloseCode(code), reason
             self.transport.write(owed)
             self.transport.socket.flush()
-            if self.active:
+            if self.active():
                 owner.aboutToClose.emit()
-        if self.active:
+        self._finish()
+
+    def _finish(self) -> None:
+        if self.active() and not self.transport.finished:
             self.transport.finish()
 
+    @Slot("QAbstractSocket::SocketError")
     def _on_socket_error(self, error: QAbstractSocket.SocketError) -> None:
         """Pass on an error of the socket, behind the data that came before it."""
         owner = self._owner()
@@ -355,12 +367,13 @@ class Session(QObject):
             return
         if error == SocketError.RemoteHostClosedError:
             self._deliver(float("inf"))
-            if not self.active or self.transport.finished:
+            if not self.active() or self.transport.finished:
                 return
         if not self._error_told:
             self._error_told = True
             owner._report(error)
 
+    @Slot("QAbstractSocket::SocketState")
     def _on_socket_state_changed(self, state: QAbstractSocket.SocketState) -> None:
         owner = self._owner()
         if owner is None:
@@ -373,21 +386,17 @@ class Session(QObject):
 
     def _on_socket_unconnected(self, owner: "QWebSocket") -> None:
         """The end: forget the protocol, then tell the program."""
-        self._deliver(float("inf"))
-        if not self.active or owner.state() == SocketState.UnconnectedState:
+        if not self.transport.finished:
+            self._deliver(float("inf"))
+        if not self.active() or owner.state() == SocketState.UnconnectedState:
             return
         failed, text = self.transport.socket.error(), self.transport.socket.errorString()
         opening, self._opening, self.connection = self._opening, None, None
-        self.transport.stop_open_timer()
+        self.transport.stop_timers()
         owner._set_state(SocketState.UnconnectedState)
-        if self.active:
+        if self.active():
             owner.disconnected.emit()
-        if not self.active and opening is not None and not self._error_told and isValid(owner):
+        if not self.active() and opening is not None and not self._error_told and isValid(owner):
             # The program has opened again before it heard why this attempt failed; the socket that
             # was about to say it is gone.
             owner._report_former(failed, text)
-
-
-def _method(owner: "QWebSocket", signature: str) -> QMetaMethod:
-    meta_object = owner.staticMetaObject
-    return meta_object.method(meta_object.indexOfSignal(signature))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QSignalBlocker, QTimer, Slot
 from PySide6.QtNetwork import QAbstractSocket, QSslSocket, QTcpSocket
 
 from pyqwebsocket._request import Target
@@ -67,7 +67,7 @@ class Transport(QObject):
 
     def read(self) -> bytes:
         """The next piece of what has arrived; b"" when there is no more."""
-        return self.socket.read(_READ_SIZE).data() if self.socket.isOpen() else b""
+        return bytes(self.socket.read(_READ_SIZE).data()) if self.socket.isOpen() else b""
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket, which sends them when it can."""
@@ -84,6 +84,7 @@ class Transport(QObject):
             self.socket.bytesWritten.connect(self._on_bytes_written)
         self._when_written = slot
 
+    @Slot()
     def _on_bytes_written(self) -> None:
         slot = self._when_written
         if slot is not None and not self.backlogged():
@@ -95,8 +96,8 @@ class Transport(QObject):
 
     def discard(self) -> None:
         """Let go of the connection without another signal; what was written is still flushed."""
-        self._stop_timers()
-        self.socket.blockSignals(True)
+        self.stop_timers()
+        self.socket.blockSignals(True)  # noqa: FBT003 - Qt's own, and for good
         self.socket.flush()
         self.socket.abort()
 
@@ -107,27 +108,25 @@ class Transport(QObject):
         socket may have been called by this socket's own signal, which has to find it alive.
         """
         socket = self.socket
-        socket.blockSignals(True)
-        if farewell:
-            socket.write(farewell)
+        with QSignalBlocker(socket):
+            self.write(farewell)
             socket.flush()
-        socket.disconnectFromHost()
-        socket.abort()
+            socket.disconnectFromHost()
+            socket.abort()
         socket.setParent(None)
         _outliving.add(socket)
-        socket.blockSignals(False)
         socket.destroyed.connect(partial(_outliving.discard, socket))
         socket.deleteLater()
 
     def abort(self) -> None:
         """End the connection at once."""
-        self._stop_timers()
+        self.stop_timers()
         self.finished = True
         self.socket.abort()
 
     def finish(self) -> None:
         """Close the socket when all is written, or when the peer does not take it."""
-        self._stop_timers()
+        self.stop_timers()
         self.finished = True
         self.socket.close()
         if self.socket.state() != QAbstractSocket.SocketState.UnconnectedState:
@@ -135,13 +134,14 @@ class Transport(QObject):
             self.start_close_timer()
 
     def refuse(self) -> None:
-        """End a connection that never was a web socket's."""
-        self._stop_timers()
+        """End a connection that never was a web socket's; abort() alone would say aboutToClose."""
+        self.stop_timers()
         self.finished = True
         if self.socket.state() == QAbstractSocket.SocketState.ConnectedState:
             self.socket.disconnectFromHost()
         if self.socket.state() != QAbstractSocket.SocketState.UnconnectedState:
-            self.socket.abort()
+            with QSignalBlocker(self.socket):
+                self.socket.abort()
 
     def _unsent(self) -> int:
         socket = self.socket
@@ -163,20 +163,17 @@ class Transport(QObject):
             self._open_timer = self._new_timer(slot)
         self._open_timer.start(timeout)
 
+    @Slot()
     def pause_open_timer(self) -> None:
         """The program was asked something: the time that it takes does not count."""
         if self._open_timer is not None:
             self._open_timer.stop()
 
+    @Slot()
     def resume_open_timer(self) -> None:
         """The program has answered: the peer has the whole time again."""
         if self._open_timer is not None:
             self._open_timer.start(self.open_timeout)
-
-    def stop_open_timer(self) -> None:
-        """The connection is open."""
-        if self._open_timer is not None:
-            self._open_timer.stop()
 
     def watch_for_stall(self, slot: Callable[[], None], *, enabled: bool) -> None:
         """Call ``slot`` when a frame that has begun stands still for five seconds."""
@@ -199,6 +196,7 @@ class Transport(QObject):
             self._close_timer = self._new_timer(self._on_close_timeout)
         self._close_timer.start(_CLOSE_TIMEOUT)
 
+    @Slot()
     def _on_close_timeout(self) -> None:
         if self._unsent_at_last_look is None:
             self.finish()
@@ -208,7 +206,8 @@ class Transport(QObject):
         else:
             self.abort()
 
-    def _stop_timers(self) -> None:
+    def stop_timers(self) -> None:
+        """Nothing is waited for any more."""
         for timer in (self._open_timer, self._stall_timer, self._close_timer, self._next_turn):
             if timer is not None:
                 timer.stop()

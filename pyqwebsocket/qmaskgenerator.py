@@ -68,7 +68,7 @@ class MaskKeys:
         return self._next_mask(self.generator).to_bytes(4, "big")
 
     def new_nonce(self) -> bytes:
-        """Sixteen bytes for ``Sec-WebSocket-Key``: four masks in the order of the machine's bytes."""
+        """Sixteen bytes for ``Sec-WebSocket-Key``: four masks in the machine's byte order."""
         if self.generator is None:
             return secrets.token_bytes(16)
         masks = [self._next_mask(self.generator) for _ in range(4)]

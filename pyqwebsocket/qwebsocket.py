@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from PySide6.QtCore import QByteArray, QObject, QUrl, Slot
+from PySide6.QtCore import QByteArray, QEvent, QObject, QUrl, Slot
 from PySide6.QtNetwork import (
     QAbstractSocket,
     QHostAddress,
@@ -18,12 +18,13 @@ from PySide6.QtNetwork import (
 from shiboken6 import isValid
 
 from pyqwebsocket import _arguments, _qmasking
-from pyqwebsocket._engine import codes, connection as engine
+from pyqwebsocket._engine import codes
+from pyqwebsocket._engine import connection as engine
 from pyqwebsocket._engine.masking import Payload
-from pyqwebsocket._qsignals import SignalAndMethodMember, register_types, signal
+from pyqwebsocket._qsignals import SignalAndMethodMember, meta_signal, register_types, signal
 from pyqwebsocket._request import (
-    Opening,
     OpenError,
+    Opening,
     Target,
     check_scheme,
     subprotocols_of,
@@ -481,6 +482,12 @@ class QWebSocket(QObject):
         """The version that the socket was made with."""
         return self._version
 
+    def event(self, event: QEvent) -> bool:
+        """Emit ``aboutToClose`` before ``deleteLater()`` ends an open connection, as Qt does."""
+        if event.type() == QEvent.Type.DeferredDelete and self.isValid():
+            self.aboutToClose.emit()
+        return super().event(event)
+
     # For open() and for the session
 
     def _socket(self) -> QTcpSocket | None:
@@ -513,7 +520,7 @@ class QWebSocket(QObject):
             return
         session = self._new_session(target)
         self._set_state(SocketState.ConnectingState)
-        if session.active:
+        if session.active():
             timeout = self._request.transferTimeout()
             session.begin(opening, timeout if timeout > 0 else _DEFAULT_OPEN_TIMEOUT)
             self._ignore_chosen_ssl_errors(session)
@@ -534,7 +541,7 @@ class QWebSocket(QObject):
     def _ignore_chosen_ssl_errors(self, session: Session) -> None:
         """What ``ignoreSslErrors()`` was told before ``open()``: connecting resets the socket's."""
         socket = session.transport.socket
-        if session.active and isinstance(socket, QSslSocket):
+        if session.active() and isinstance(socket, QSslSocket):
             if self._ignore_ssl_errors:
                 socket.ignoreSslErrors()
             elif self._ignored_ssl_errors:
@@ -552,6 +559,10 @@ class QWebSocket(QObject):
             self._state = state
             self.stateChanged.emit(state)
 
+    def _frames_wanted(self) -> bool:
+        """Whether somebody listens to the frame signals."""
+        return any(self.isSignalConnected(frame_signal) for frame_signal in _FRAME_SIGNALS)
+
     def _set_limits(self) -> None:
         if self._session is not None and self._session.connection is not None:
             self._session.connection.set_limits(
@@ -564,9 +575,9 @@ class QWebSocket(QObject):
     def _hide_user_info(self) -> None:
         """The URL's credentials were tried: as in Qt they are not shown any more."""
         url = self._request.url()
-        if url.userInfo():
-            url.setUserInfo("")
-            self._request.setUrl(url)
+        unset: Any = None  # "" would leave the "@"
+        url.setUserInfo(unset)
+        self._request.setUrl(url)
 
     def _report(self, error: QAbstractSocket.SocketError, text: str | None = None) -> None:
         """Emit an error under both of its names.
@@ -586,3 +597,9 @@ class QWebSocket(QObject):
         self._report(error, text)
         if isValid(self) and self._own_error_string == text:
             self._own_error_string = None
+
+
+_FRAME_SIGNALS: Final = (
+    meta_signal(QWebSocket, "textFrameReceived(QString,bool)"),
+    meta_signal(QWebSocket, "binaryFrameReceived(QByteArray,bool)"),
+)

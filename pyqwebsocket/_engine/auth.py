@@ -123,10 +123,10 @@ def _digest_answer(challenge: Challenge, user: str, password: str, method: str, 
         f"uri={_quoted(target)}",
     ]
     if "qop" in parameters:
-        parts = (secret, nonce, "00000001", cnonce, "auth", request)
+        parts = [secret, nonce, "00000001", cnonce, "auth", request]
         fields += ["qop=auth", "nc=00000001", f"cnonce={_quoted(cnonce)}"]
     else:  # RFC 2069, which RFC 7616 still knows as the absence of qop
-        parts = (secret, nonce, request)
+        parts = [secret, nonce, request]
     response = digest(*(part.encode() for part in parts))
     fields.append(f"response={_quoted(response)}")
     fields += [f"algorithm={parameters['algorithm']}"] if "algorithm" in parameters else []

@@ -21,8 +21,8 @@ NO_STATUS: Final = 1005  # never on the wire: it stands for a Close frame withou
 INVALID_DATA: Final = 1007
 MESSAGE_TOO_BIG: Final = 1009
 
-# What a Close frame may carry when it is received. 1004, 1005, 1006 and 1015 are reserved (7.4.1), 1012 to
-# 1014 are refused because Qt refuses them, and below 3000 everything else is not defined (7.4.2).
+# What a Close frame may carry when it is received. 1004, 1005, 1006 and 1015 are reserved (7.4.1),
+# 1012 to 1014 are refused because Qt refuses them, and below 3000 the rest is not defined (7.4.2).
 CLOSE_CODES: Final = (
     frozenset(range(1000, 1004)) | frozenset(range(1007, 1012)) | frozenset(range(3000, 5000))
 )

@@ -203,7 +203,9 @@ class ClientHandshake:
             )
         return subprotocol
 
-    def _refused(self, event: h11.Event | type[h11.PAUSED]) -> Unauthorized | None:
+    def _refused(
+        self, event: h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
+    ) -> Unauthorized | None:
         """Any other answer: only a 401 leads on, once its body is read or not worth it."""
         if isinstance(event, h11.Response):
             if event.status_code != _UNAUTHORIZED:
@@ -232,7 +234,7 @@ def _unreadable(error: h11.RemoteProtocolError) -> str:
     """Qt's words for an answer that is not HTTP."""
     if error.error_status_hint == _HEAD_TOO_LARGE:
         return "Header is too large"
-    if "status line" in str(error):
+    if any(words in str(error) for words in ("status line", "response line")):
         return "Read handshake request status failed"
     return "Parsing handshake request header failed"
 

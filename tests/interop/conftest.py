@@ -18,6 +18,7 @@ from support.process import Program, find_program, start_on_free_port
 
 pytest.register_assert_rewrite("interop.client")
 
+from interop import programs  # noqa: E402
 from interop.client import Client  # noqa: E402 - after the line above, so that asserts explain
 
 __all__ = ["pytest_collection_modifyitems", "pytest_configure"]
@@ -132,6 +133,14 @@ def secure_node_server(
 
 
 @pytest.fixture(scope="session")
+def ipv6_node_server(node_command: list[str | Path]) -> Iterator[Program]:
+    """The same on ``::1``."""
+    program = Program([*node_command, "::1"], host="::1")
+    yield program
+    program.stop()
+
+
+@pytest.fixture(scope="session")
 def aiohttp_server() -> Iterator[Program]:
     """The test server on Debian's aiohttp, run by Debian's Python."""
     python = "/usr/bin/python3"
@@ -153,3 +162,10 @@ def server(request: pytest.FixtureRequest) -> Program:
 def secure_server(request: pytest.FixtureRequest) -> Program:
     """Each of those that were set up for TLS."""
     return request.getfixturevalue(f"secure_{request.param}_server")
+
+
+@pytest.fixture(scope="session")
+def nginx(start: Start, directory: Path, websockets_server: Program) -> Program:
+    """Nginx without TLS in front of the ``websockets`` library."""
+    backend = websockets_server.port
+    return start(lambda port: programs.nginx(directory, port, backend, None, mutual=False))

@@ -267,15 +267,12 @@ def test_twenty_sockets_talk_at_once(qapp, server: Program):
     assert not any(client.errors for client in clients)
 
 
-def test_a_server_on_ipv6_is_reached(client: Client, node_command):
-    program = Program([*node_command, "::1"], host="::1")
-    try:
-        client.connect_to(f"ws://[::1]:{program.port}/headers")
-        assert headers_seen(client)["headers"]["host"] == f"[::1]:{program.port}"
-        assert client.socket.peerAddress().toString() == "::1"
-        client.exchange()
-    finally:
-        program.stop()
+def test_a_server_on_ipv6_is_reached(client: Client, ipv6_node_server: Program):
+    port = ipv6_node_server.port
+    client.connect_to(f"ws://[::1]:{port}/headers")
+    assert headers_seen(client)["headers"]["host"] == f"[::1]:{port}"
+    assert client.socket.peerAddress().toString() == "::1"
+    client.exchange()
 
 
 def test_a_server_is_reached_by_its_name(client: Client, server: Program):

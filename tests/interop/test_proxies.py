@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtNetwork import QAbstractSocket, QNetworkProxy
+from PySide6.QtNetwork import (
+    QAbstractSocket,
+    QNetworkProxy,
+    QNetworkProxyFactory,
+    QNetworkProxyQuery,
+)
 
 from interop import programs
-from interop.client import Client, trust
+from interop.client import BYTES, Client, headers_seen, trust
 from interop.conftest import Start
 from support.certificates import Certificates
 from support.process import Program, free_port
@@ -123,6 +128,41 @@ def test_ten_connections_of_one_object_go_through_a_proxy(
         client.connect_to(f"ws://127.0.0.1:{websockets_server.port}/echo")
         client.echo_text(f"connection {number}")
         client.close()
+
+
+@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.beyond("QSslSocket may call the peer's hanging up an error though both said Close")
+def test_a_close_through_a_proxy_over_tls_is_no_error(
+    client: Client, request, name: str, secure_node_server: Program, certificates: Certificates
+):
+    trust(client, certificates)
+    client.socket.setProxy(proxy_for(name, request.getfixturevalue(name)))
+    for _ in range(10):
+        client.connect_to(f"wss://localhost:{secure_node_server.port}/echo")
+        client.echo_binary(BYTES)
+        client.close()
+    assert [line for line in client.log if "Error" in line] == []
+
+
+@pytest.mark.parametrize("name", ["tinyproxy", "microsocks"])
+def test_a_server_on_ipv6_is_reached_through_a_proxy(
+    client: Client, request, name: str, ipv6_node_server: Program
+):
+    client.socket.setProxy(proxy_for(name, request.getfixturevalue(name)))
+    client.connect_to(f"ws://[::1]:{ipv6_node_server.port}/headers")
+    assert headers_seen(client)["headers"]["host"] == f"[::1]:{ipv6_node_server.port}"
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_the_password_of_the_server_is_asked_for_behind_a_proxy(
+    client: Client, request, name: str, nginx: Program
+):
+    client.user_and_password = ("Aladdin", "open sesame")
+    client.socket.setProxy(proxy_for(name, request.getfixturevalue(name)))
+    client.connect_to(f"ws://127.0.0.1:{nginx.port}/private")
+    assert client.realms == ["interop basic"]
+    assert client.proxy_realms == []
+    client.close()
 
 
 @pytest.mark.parametrize("name", CLOSED)
@@ -284,3 +324,46 @@ def test_no_proxy_on_the_socket_overrides_the_application_proxy(
     client.socket.setProxy(QNetworkProxy(ProxyType.NoProxy))
     error = client.fail_to_connect(f"ws://echo.interop.test:{websockets_server.port}/echo")
     assert error is SocketError.HostNotFoundError
+
+
+class SquidForAll(QNetworkProxyFactory):
+    """Sends everything through one proxy and keeps what was asked."""
+
+    def __init__(self, proxy: QNetworkProxy) -> None:
+        super().__init__()
+        self.proxy = proxy
+        self.queries: list[tuple[str, int, str]] = []
+
+    def queryProxy(self, query: QNetworkProxyQuery) -> list[QNetworkProxy]:
+        self.queries.append((query.peerHostName(), query.peerPort(), query.protocolTag()))
+        return [self.proxy]
+
+
+@pytest.fixture
+def squid_for_all(squid: Program) -> Iterator[SquidForAll]:
+    factory = SquidForAll(proxy_for("squid", squid))
+    QNetworkProxyFactory.setApplicationProxyFactory(factory)
+    yield factory
+    QNetworkProxyFactory.setApplicationProxyFactory(None)
+
+
+def test_the_application_proxy_factory_is_asked(
+    client: Client, squid_for_all: SquidForAll, websockets_server: Program
+):
+    port = websockets_server.port
+    client.connect_to(f"ws://echo.interop.test:{port}/echo")
+    client.echo_text("through the factory's proxy")
+    assert squid_for_all.queries == [("echo.interop.test", port, "http")]
+
+
+def test_the_application_proxy_factory_is_asked_for_tls(
+    client: Client,
+    squid_for_all: SquidForAll,
+    secure_node_server: Program,
+    certificates: Certificates,
+):
+    port = secure_node_server.port
+    trust(client, certificates)
+    client.connect_to(f"wss://echo.interop.test:{port}/echo")
+    client.echo_text("through the factory's proxy")
+    assert squid_for_all.queries == [("echo.interop.test", port, "https")]

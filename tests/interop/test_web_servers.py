@@ -1,28 +1,19 @@
 """Through nginx and Apache: TLS, client certificates, passwords, error pages."""
 
-import functools
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import QByteArray, QUrl
 from PySide6.QtNetwork import QAbstractSocket, QNetworkRequest, QSslError
 
 from interop import programs
-from interop.client import Client, headers_seen, trust
+from interop.client import BYTES, Client, headers_seen, trust, wait_for
 from interop.conftest import Start
 from support.certificates import Certificates
 from support.process import Program
 
 SocketError = QAbstractSocket.SocketError
 SslError = QSslError.SslError
-
-
-@pytest.fixture(scope="module")
-def nginx(start: Start, directory: Path, websockets_server: Program) -> Program:
-    """Nginx without TLS."""
-    return start(
-        lambda port: programs.nginx(directory, port, websockets_server.port, None, mutual=False)
-    )
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +38,7 @@ def mutual_nginx(
 @pytest.fixture(scope="module")
 def apache(start: Start, directory: Path, websockets_server: Program) -> Program:
     """Apache, which asks for passwords."""
-    return start(functools.partial(_apache, directory, websockets_server.port))
-
-
-def _apache(directory: Path, backend: int, port: int) -> programs.Command:
-    return programs.apache(directory, port, backend)
+    return start(lambda port: programs.apache(directory, port, websockets_server.port))
 
 
 # TLS, without and with a web server in front.
@@ -87,6 +74,28 @@ def test_one_object_connects_over_tls_ten_times(
         client.connect_to(f"wss://127.0.0.1:{secure_nginx.port}/echo")
         client.echo_text(f"connection {number}")
         client.close()
+
+
+def test_ten_sockets_talk_over_tls_at_once(qapp, secure_nginx: Program, certificates: Certificates):
+    clients = [Client() for _ in range(10)]
+    for client in clients:
+        trust(client, certificates)
+        client.open(f"wss://localhost:{secure_nginx.port}/echo")
+    wait_for(clients, lambda: all(client.connections for client in clients), "10 connections")
+    for client in clients:
+        client.socket.sendBinaryMessage(QByteArray(BYTES))
+    wait_for(clients, lambda: all(client.binaries for client in clients), "10 echoes")
+    for client in clients:
+        assert client.binaries == [BYTES]
+        client.close()
+
+
+def test_sixteen_mebibytes_go_there_and_back_over_tls(
+    client: Client, secure_node_server: Program, certificates: Certificates
+):
+    trust(client, certificates)
+    client.connect_to(f"wss://localhost:{secure_node_server.port}/echo")
+    client.echo_binary(BYTES * 16)
 
 
 def test_a_tls_server_that_is_killed_is_an_error_and_a_disconnect(
@@ -216,6 +225,16 @@ def test_basic_credentials_given_on_request_are_used(client: Client, request, na
     headers_seen(client)
     client.texts.clear()
     client.echo_text("inside")
+    client.close()
+
+
+def test_basic_credentials_are_asked_for_over_tls(
+    client: Client, secure_nginx: Program, certificates: Certificates
+):
+    trust(client, certificates)
+    client.user_and_password = ("Aladdin", "open sesame")
+    client.connect_to(f"wss://localhost:{secure_nginx.port}/private")
+    assert client.realms == ["interop basic"]
     client.close()
 
 

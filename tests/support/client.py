@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from shiboken6.Shiboken import isValid
+from shiboken6.Shiboken import delete, isValid
 
 from support.peer import PONG, Link, Peer, frame
 from support.qtmodule import QWebSocket
@@ -78,11 +78,12 @@ class Client:
         self.lines.remove("pong:b'barrier'")
 
     def end(self) -> None:
-        """Abort, unless there is nothing left to abort."""
+        """Abort and delete, so that no timer of this socket reaches into the next test."""
         if self.socket is None or not isValid(self.socket):
             return
         self.socket.blockSignals(True)
         self.socket.abort()
+        delete(self.socket)
 
     def connect(self, peer: Peer, target: str = "/") -> Link:
         """Open, wait for connected, and begin a new trace."""

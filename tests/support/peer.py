@@ -146,6 +146,9 @@ class Link:
             threading.Thread(target=self._read, daemon=True),
             threading.Thread(target=self._write, daemon=True),
         ]
+
+    def start(self) -> None:
+        """Begin to read and to write."""
         for thread in self._threads:
             thread.start()
 
@@ -316,7 +319,9 @@ class Peer:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.links.append(Link(self, sock))
+            link = Link(self, sock)
+            self.links.append(link)
+            link.start()
 
     def end(self) -> None:
         """Stop listening and end every connection."""

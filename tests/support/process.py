@@ -1,4 +1,4 @@
-"""Start a program, wait until it serves, keep what it prints, and end it by its id."""
+"""Start a program, wait until it serves, keep its output, end it by its id; measure this one."""
 
 import contextlib
 import os
@@ -18,6 +18,17 @@ STOP_TIMEOUT = 10.0
 """Seconds between the polite and the final signal."""
 _POLL = 0.02
 _T = TypeVar("_T")
+
+
+def resident_mib() -> float:
+    """The resident memory of this process in MiB (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def open_descriptors() -> int:
+    """How many file descriptors this process has open (Linux)."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 class ProgramMissingError(AssertionError):

@@ -3,10 +3,8 @@
 It prints ``PORT <number>`` when it serves and ``CLOSED <code> <reason>`` for each connection's end.
 """
 
-import argparse
 import asyncio
 import json
-import ssl
 
 from aiohttp import WSMsgType, web
 
@@ -51,20 +49,11 @@ async def begin(request: web.Request, socket: web.WebSocketResponse) -> None:
 
 async def main() -> None:
     """Serve until somebody ends the process."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--certificate")
-    parser.add_argument("--key")
-    arguments = parser.parse_args()
-    context = None
-    if arguments.certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(arguments.certificate, arguments.key)
     application = web.Application()
     application.router.add_get("/{path:.*}", handle)
     runner = web.AppRunner(application)
     await runner.setup()
-    await web.TCPSite(runner, arguments.host, 0, ssl_context=context).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     print("PORT", runner.addresses[0][1], flush=True)
     await asyncio.Event().wait()
 

@@ -108,7 +108,6 @@ def digest(text: str) -> str:
 def main() -> None:
     """Serve until somebody ends the process."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--certificate")
     parser.add_argument("--key")
     arguments = parser.parse_args()
@@ -118,7 +117,7 @@ def main() -> None:
         context.load_cert_chain(arguments.certificate, arguments.key)
     with serve(
         handle,
-        arguments.host,
+        "127.0.0.1",
         0,
         ssl=context,
         select_subprotocol=choose_subprotocol,
