@@ -59,8 +59,7 @@ class SignalAndMethod:
         return self._method()
 
     def __getitem__(self, signature: Any) -> SignalInstance:
-        overloads: Any = self._signal
-        return cast("SignalInstance", overloads[signature])
+        return self._signal  # there is one signature, whichever of its names is asked for
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._signal, name)

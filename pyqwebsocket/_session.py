@@ -367,8 +367,12 @@ class Session(QObject):
             return
         if error == SocketError.RemoteHostClosedError:
             self._deliver(float("inf"))
-            if not self.active() or self.transport.finished:
+            if not self.active():
                 return
+        if self.transport.finished and (
+            self.connection is None or self.connection.close_expected()
+        ):
+            return  # both sides have said Close: how TCP and TLS end after that is no error
         if not self._error_told:
             self._error_told = True
             owner._report(error)

@@ -1,11 +1,12 @@
 """One TCP or TLS connection of a web socket: its socket, its timers, and its last words."""
 
+from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from PySide6.QtCore import QObject, QSignalBlocker, QTimer, Slot
 from PySide6.QtNetwork import QAbstractSocket, QSslSocket, QTcpSocket
+from shiboken6 import isValid
 
 from pyqwebsocket._request import Target
 
@@ -17,8 +18,8 @@ _STALL_TIMEOUT: Final = 5000  # ms that may pass within one frame
 _BACKLOG: Final = 64 * 1024
 
 
-# Sockets whose web socket is gone, until the event loop deletes them.
-_outliving: Final[set[QTcpSocket]] = set()
+# Sockets whose web socket is gone, the oldest first, until the event loop has deleted them.
+_outliving: Final[deque[QTcpSocket]] = deque()
 
 
 class Transport(QObject):
@@ -113,9 +114,10 @@ class Transport(QObject):
             socket.flush()
             socket.disconnectFromHost()
             socket.abort()
+        while _outliving and not isValid(_outliving[0]):
+            _outliving.popleft()
         socket.setParent(None)
-        _outliving.add(socket)
-        socket.destroyed.connect(partial(_outliving.discard, socket))
+        _outliving.append(socket)
         socket.deleteLater()
 
     def abort(self) -> None:

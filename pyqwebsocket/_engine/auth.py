@@ -98,40 +98,41 @@ def answer(challenge: Challenge, *, user: str, password: str, method: str, targe
     if challenge.scheme == "basic":
         credentials = _encode(f"{user}:{password}", challenge)
         return b"Basic " + base64.b64encode(credentials)
-    return _encode(_digest_answer(challenge, user, password, method, target), challenge)
+    return _digest_answer(challenge, user, password, method, target)
 
 
-def _digest_answer(challenge: Challenge, user: str, password: str, method: str, target: str) -> str:
-    parameters = challenge.parameters
+def _digest_answer(
+    challenge: Challenge, user: str, password: str, method: str, target: str
+) -> bytes:
     new_hash = _HASHES[challenge.algorithm]
 
-    def digest(*parts: bytes) -> str:
+    def digest(*parts: bytes) -> bytes:
         # MD5 is what the server asked for; the password's secrecy rests on TLS, not on it.
-        return str(new_hash(b":".join(parts), usedforsecurity=False).hexdigest())
+        return bytes(new_hash(b":".join(parts), usedforsecurity=False).hexdigest(), "ascii")
 
-    nonce, cnonce = parameters["nonce"], secrets.token_hex(16)
-    secret = digest(
-        _encode(user, challenge), _encode(challenge.realm, challenge), _encode(password, challenge)
-    )
-    if parameters.get("algorithm", "").lower().endswith("-sess"):
-        secret = digest(secret.encode(), nonce.encode(), cnonce.encode())
-    request = digest(method.encode(), target.encode())
+    # What the server sent goes back in the bytes in which it came.
+    server = {name: value.encode("latin-1") for name, value in challenge.parameters.items()}
+    realm, nonce, cnonce = server.get("realm", b""), server["nonce"], secrets.token_hex(16).encode()
+    username, uri = _encode(user, challenge), target.encode()
+    secret = digest(username, realm, _encode(password, challenge))
+    if server.get("algorithm", b"").lower().endswith(b"-sess"):
+        secret = digest(secret, nonce, cnonce)
+    request = digest(method.encode(), uri)
     fields = [
-        f"username={_quoted(user)}",
-        f"realm={_quoted(challenge.realm)}",
-        f"nonce={_quoted(nonce)}",
-        f"uri={_quoted(target)}",
+        b"username=" + _quoted(username),
+        b"realm=" + _quoted(realm),
+        b"nonce=" + _quoted(nonce),
+        b"uri=" + _quoted(uri),
     ]
-    if "qop" in parameters:
-        parts = [secret, nonce, "00000001", cnonce, "auth", request]
-        fields += ["qop=auth", "nc=00000001", f"cnonce={_quoted(cnonce)}"]
+    if "qop" in server:
+        response = digest(secret, nonce, b"00000001", cnonce, b"auth", request)
+        fields += [b"qop=auth", b"nc=00000001", b"cnonce=" + _quoted(cnonce)]
     else:  # RFC 2069, which RFC 7616 still knows as the absence of qop
-        parts = [secret, nonce, request]
-    response = digest(*(part.encode() for part in parts))
-    fields.append(f"response={_quoted(response)}")
-    fields += [f"algorithm={parameters['algorithm']}"] if "algorithm" in parameters else []
-    fields += [f"opaque={_quoted(parameters['opaque'])}"] if "opaque" in parameters else []
-    return "Digest " + ", ".join(fields)
+        response = digest(secret, nonce, request)
+    fields.append(b"response=" + _quoted(response))
+    fields += [b"algorithm=" + server["algorithm"]] if "algorithm" in server else []
+    fields += [b"opaque=" + _quoted(server["opaque"])] if "opaque" in server else []
+    return b"Digest " + b", ".join(fields)
 
 
 def _encode(text: str, challenge: Challenge) -> bytes:
@@ -148,5 +149,5 @@ def _words(text: str) -> list[str]:
     return [word.strip().lower() for word in text.split(",")]
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _quoted(text: bytes) -> bytes:
+    return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'

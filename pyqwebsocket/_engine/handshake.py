@@ -33,6 +33,9 @@ OWN_FIELDS: Final = frozenset({
     b"upgrade",
 })  # fmt: skip
 
+# How h11 says that an answer does not begin with a status line.
+_NO_STATUS_LINE: Final = ("status line", "response line", "request line")
+
 Field: TypeAlias = tuple[bytes, bytes]
 
 
@@ -93,7 +96,7 @@ class ClientHandshake:
             (name, value.strip(b" \t")) for name, value in fields if name.lower() not in OWN_FIELDS
         ]
         hosts = [value for name, value in self._caller if name.lower() == b"host"]
-        self._host = hosts[0] if hosts else host.encode()
+        self._host = hosts[0] if hosts else host.encode(errors="replace")
         self.restart()
 
     def restart(self) -> None:
@@ -102,6 +105,7 @@ class ClientHandshake:
         self._key = b""
         self._unauthorized: list[auth.Challenge] | None = None
         self._body_size = 0
+        self._over = False
 
     def request(self, nonce: bytes, authorization: bytes = b"") -> bytes:
         """The bytes of the request; again, with credentials, after ``Unauthorized``.
@@ -119,7 +123,7 @@ class ClientHandshake:
             request = h11.Request(method="GET", target=self.target, headers=fields)
             head = self._http.send(request)
             self._http.send(h11.EndOfMessage())
-        except h11.LocalProtocolError as error:
+        except (h11.LocalProtocolError, UnicodeEncodeError) as error:
             raise InvalidRequestError(str(error)) from None
         return head or b""
 
@@ -135,7 +139,9 @@ class ClientHandshake:
             fields.append((b"Origin", self._origin))
         fields.append((b"Sec-WebSocket-Version", b"13"))
         if self._subprotocols:
-            fields.append((b"Sec-WebSocket-Protocol", ", ".join(self._subprotocols).encode()))
+            fields.append(
+                (b"Sec-WebSocket-Protocol", ", ".join(self._subprotocols).encode(errors="replace"))
+            )
         fields += [(name, value) for name, value in self._caller if name.lower() not in left_out]
         if authorization:
             fields.append((b"Authorization", authorization))
@@ -144,14 +150,20 @@ class ClientHandshake:
     def receive_data(self, data: bytes) -> Accepted | Unauthorized | None:
         """Take bytes from the server; None until its answer is complete.
 
+        What comes behind an answer that ends the connection is ignored.
+
         Raises:
             HandshakeError: the answer cannot be accepted.
         """
+        if self._over or not data:
+            return None
         try:
             self._http.receive_data(data)
-            return self._next_answer()
+            answer = self._next_answer()
         except h11.RemoteProtocolError as error:
             raise HandshakeError(_unreadable(error)) from None
+        self._over = isinstance(answer, Accepted) or (answer is not None and not answer.reusable)
+        return answer
 
     def _next_answer(self) -> Accepted | Unauthorized | None:
         while True:
@@ -195,9 +207,8 @@ class ClientHandshake:
         return Accepted(self._subprotocol(fields), bytes(leftover))
 
     def _subprotocol(self, fields: Iterable[Field]) -> str:
-        chosen = _values(fields, b"sec-websocket-protocol")
-        subprotocol = ", ".join(chosen)
-        if chosen and subprotocol not in self._subprotocols:
+        subprotocol = ", ".join(_values(fields, b"sec-websocket-protocol"))
+        if subprotocol and subprotocol not in self._subprotocols:
             raise HandshakeError(
                 f"WebSocket server has chosen protocol {subprotocol} which has not been requested"
             )
@@ -219,8 +230,7 @@ class ClientHandshake:
                 return Unauthorized(self._unauthorized, reusable=False)
         if isinstance(event, h11.Data):
             self._body_size += len(event.data)
-        if self._unauthorized is None:  # h11 tells of an end before the answer: there was none
-            raise HandshakeError("Read handshake request header failed")
+        assert self._unauthorized is not None  # noqa: S101 - h11 begins with the response
         if isinstance(event, h11.EndOfMessage):
             challenges, self._unauthorized, self._body_size = self._unauthorized, None, 0
             self._http.start_next_cycle()
@@ -234,7 +244,7 @@ def _unreadable(error: h11.RemoteProtocolError) -> str:
     """Qt's words for an answer that is not HTTP."""
     if error.error_status_hint == _HEAD_TOO_LARGE:
         return "Header is too large"
-    if any(words in str(error) for words in ("status line", "response line")):
+    if any(words in str(error) for words in _NO_STATUS_LINE):
         return "Read handshake request status failed"
     return "Parsing handshake request header failed"
 

@@ -87,11 +87,18 @@ class MessageReader:
             self._whole = piece
             return
         if self._opcode == codes.TEXT:
-            try:
-                self._decoder.decode(piece)
-            except UnicodeDecodeError:
-                raise invalid_utf8() from None
+            self._check_text(piece)
         self._payload += piece
+
+    def _check_text(self, piece: bytes) -> None:
+        try:
+            self._decoder.decode(piece)
+        except UnicodeDecodeError:
+            raise invalid_utf8() from None
+        # The decoder waits for the third byte of a surrogate, which no third byte makes valid.
+        incomplete = self._decoder.getstate()[0]
+        if incomplete[:1] == b"\xed" and incomplete[1:] >= b"\xa0":
+            raise invalid_utf8()
 
     def end_frame(self, head: FrameHead) -> list[MessageEvent]:
         """The events of a frame whose payload is complete; the message's own is last.

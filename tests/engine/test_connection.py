@@ -40,7 +40,6 @@ INVALID_WITH_LAST_BYTE = [
     b"ab\x80",
     b"\xc3\x28",
     b"\xe2\x82\x28",
-
     b"\xf4\x90",
 ]
 

@@ -78,7 +78,7 @@ def segmentations(data: bytes) -> Iterator[list[bytes]]:
 
 def prefixes(data: bytes) -> Iterator[bytes]:
     step = max(1, len(data) // _SPLIT_AT_MOST)
-    for cut in range(0, len(data), step):
+    for cut in range(1, len(data), step):
         yield data[:cut]
 
 

@@ -18,7 +18,7 @@ from PySide6.QtNetwork import (
     QSslKey,
 )
 
-from support.certificates import Certificate, Certificates
+from interop.certificates import Certificate, Certificates
 from support.qtmodule import ON_QT, QWebSocket, QWebSocketHandshakeOptions, QWebSocketProtocol
 
 TIMEOUT = 20_000

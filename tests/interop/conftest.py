@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QCoreApplication
 
+from interop.certificates import Certificates, make_certificates
 from support.beyond import pytest_collection_modifyitems, pytest_configure
-from support.certificates import Certificates, make_certificates
 from support.process import Program, find_program, start_on_free_port
 
 pytest.register_assert_rewrite("interop.client")

@@ -11,7 +11,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from support.certificates import Certificates
+from interop.certificates import Certificates
 from support.process import find_program
 
 Command = list[str | Path]

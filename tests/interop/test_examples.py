@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.certificates import Certificates
+from interop.certificates import Certificates
 from support.process import Program, free_port
 from support.qtmodule import MODULE_NAME, ON_QT
 

@@ -1,6 +1,7 @@
 """What ``support.process`` promises to the tests here."""
 
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -76,6 +77,27 @@ time.sleep(60)
         connection.settimeout(10)
         assert connection.recv(1) == b""
     assert not program.is_running()
+
+
+def test_a_program_ends_with_the_process_that_started_it():
+    """Also when that gets no chance to end it."""
+    child = (
+        "import socket; print('PORT', 1, flush=True); s = socket.create_connection({}); s.recv(1)"
+    )
+    parent = """
+import os, sys
+sys.path[:] = {!r}
+from support.process import Program
+Program([sys.executable, "-c", {!r}])
+os.kill(os.getpid(), 9)
+"""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        code = parent.format(sys.path, child.format(listener.getsockname()))
+        subprocess.run(python(code), check=False)
+        connection, _ = listener.accept()
+    with connection:
+        connection.settimeout(10)
+        assert connection.recv(1) == b""
 
 
 def test_a_free_port_can_be_bound():

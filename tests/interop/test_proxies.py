@@ -12,9 +12,9 @@ from PySide6.QtNetwork import (
 )
 
 from interop import programs
+from interop.certificates import Certificates
 from interop.client import BYTES, Client, headers_seen, trust
 from interop.conftest import Start
-from support.certificates import Certificates
 from support.process import Program, free_port
 
 SocketError = QAbstractSocket.SocketError

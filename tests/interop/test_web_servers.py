@@ -7,9 +7,9 @@ from PySide6.QtCore import QByteArray, QUrl
 from PySide6.QtNetwork import QAbstractSocket, QNetworkRequest, QSslError
 
 from interop import programs
+from interop.certificates import Certificates
 from interop.client import BYTES, Client, headers_seen, trust, wait_for
 from interop.conftest import Start
-from support.certificates import Certificates
 from support.process import Program
 
 SocketError = QAbstractSocket.SocketError

@@ -338,8 +338,12 @@ def test_error_is_a_signal_and_a_method(client: Client) -> None:
 
 def test_error_can_be_disconnected(client: Client) -> None:
     heard: list[Any] = []
-    client.socket.error.connect(heard.append)
-    client.socket.error.disconnect(heard.append)
+
+    def hear(error: QAbstractSocket.SocketError) -> None:
+        heard.append(error)
+
+    client.socket.error.connect(hear)
+    client.socket.error.disconnect(hear)
     client.socket.error.emit(QAbstractSocket.SocketError.NetworkError)
     assert heard == []
 

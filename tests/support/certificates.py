@@ -1,53 +1,61 @@
-"""A private certificate authority, and certificates that it signed, as files for real programs."""
+"""Certificates of a private authority, and the contexts of servers that show them."""
 
-from dataclasses import dataclass
-from pathlib import Path
+import ssl
+from functools import cache
+from typing import Any
 
 import trustme
+from PySide6.QtCore import QByteArray
+from PySide6.QtNetwork import QSsl, QSslCertificate, QSslConfiguration, QSslKey
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate with its key, each in a PEM file."""
-
-    certificate: Path
-    key: Path
+@cache
+def authority() -> trustme.CA:
+    """The authority that the tests trust when they want to."""
+    return trustme.CA()
 
 
-@dataclass(frozen=True)
-class Certificates:
-    """What one TLS test needs: the authority, a server, a client, and a client nobody trusts."""
-
-    ca: Path
-    server: Certificate
-    client: Certificate
-    stranger: Certificate
+@cache
+def server_certificate(*names: str) -> trustme.LeafCert:
+    """A certificate for these names."""
+    return authority().issue_cert(*names)
 
 
-def make_certificates(directory: Path) -> Certificates:
-    """Write a new authority and its certificates into *directory*.
-
-    The server's certificate is for ``localhost``, ``127.0.0.1``, ``::1`` and names under
-    ``interop.test``, a domain that never exists (RFC 6761).
-    """
-    authority = trustme.CA(organization_name="pyqwebsocket tests")
-    ca_file = directory / "ca.pem"
-    authority.cert_pem.write_to_path(ca_file)
-    server = authority.issue_cert("localhost", "127.0.0.1", "::1", "*.interop.test")
-    client = authority.issue_cert("client@interop.test")
-    stranger = trustme.CA(organization_name="somebody else").issue_cert("stranger@interop.test")
-    return Certificates(
-        ca=ca_file,
-        server=_write(server, directory, "server"),
-        client=_write(client, directory, "client"),
-        stranger=_write(stranger, directory, "stranger"),
-    )
+def server_context(*names: str, ask_client: bool = False, highest: Any = None) -> ssl.SSLContext:
+    """The context of a server with a certificate for these names (127.0.0.1 if none)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_certificate(*(names or ("127.0.0.1", "localhost"))).configure_cert(context)
+    if ask_client:
+        context.verify_mode = ssl.CERT_REQUIRED
+        authority().configure_trust(context)
+    if highest is not None:
+        context.maximum_version = highest
+    return context
 
 
-def _write(leaf: trustme.LeafCert, directory: Path, name: str) -> Certificate:
-    certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
-    certificate.unlink(missing_ok=True)
-    for blob in leaf.cert_chain_pems:
-        blob.write_to_path(certificate, append=True)
-    leaf.private_key_pem.write_to_path(key)
-    return Certificate(certificate, key)
+def certificate(pem: trustme.Blob) -> QSslCertificate:
+    """Qt's form of a certificate."""
+    return QSslCertificate(QByteArray(pem.bytes()))
+
+
+def trusting() -> QSslConfiguration:
+    """A configuration that trusts the authority."""
+    configuration = QSslConfiguration.defaultConfiguration()
+    configuration.setCaCertificates([certificate(authority().cert_pem)])
+    return configuration
+
+
+def with_client_certificate() -> QSslConfiguration:
+    """A trusting configuration that shows a certificate itself."""
+    leaf = authority().issue_cert("client@example.org")
+    configuration = trusting()
+    configuration.setLocalCertificateChain([certificate(blob) for blob in leaf.cert_chain_pems])
+    key = QSslKey(QByteArray(leaf.private_key_pem.bytes()), key_algorithm(leaf))
+    configuration.setPrivateKey(key)
+    return configuration
+
+
+def key_algorithm(leaf: trustme.LeafCert) -> QSsl.KeyAlgorithm:
+    """Which kind of key trustme made."""
+    is_ec = b"BEGIN EC" in leaf.private_key_pem.bytes()
+    return QSsl.KeyAlgorithm.Ec if is_ec else QSsl.KeyAlgorithm.Rsa

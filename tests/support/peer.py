@@ -8,6 +8,7 @@ import base64
 import contextlib
 import hashlib
 import queue
+import select
 import socket
 import ssl
 import struct
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+TLS_TURN = 0.02  # seconds that a thread may keep the other one waiting
 KEY_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -139,6 +141,7 @@ class Link:
         self.upgraded = False
         self.tls_error: Exception | None = None
         self._socket = sock
+        self._turn = threading.Lock()
         self._reading = threading.Event()
         self._reading.set()
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -190,7 +193,7 @@ class Link:
     def _write(self) -> None:
         while (item := self._outbox.get()) is not None:
             try:
-                item() if callable(item) else self._socket.sendall(item)
+                item() if callable(item) else self._send_all(item)
             except OSError:
                 return
 
@@ -198,6 +201,7 @@ class Link:
         try:
             if self.peer.context is not None:
                 self._socket = self.peer.context.wrap_socket(self._socket, server_side=True)
+                self._socket.settimeout(TLS_TURN)
             with contextlib.suppress(_EndOfStreamError):
                 self._read_requests()
                 while True:
@@ -207,11 +211,31 @@ class Link:
             self.tls_error = error if isinstance(error, ssl.SSLError) else None
         self.eof = True
 
+    # OpenSSL's connections are not for two threads at once, so those take turns.
+
+    def _send_all(self, data: bytes) -> None:
+        if self.peer.context is None:
+            self._socket.sendall(data)
+            return
+        with self._turn:
+            self._socket.settimeout(10)
+            self._socket.sendall(data)
+            self._socket.settimeout(TLS_TURN)
+
+    def _receive(self, limit: int) -> bytes:
+        if self.peer.context is None:
+            return self._socket.recv(limit)
+        while True:
+            if not self._socket.pending():
+                select.select([self._socket], [], [], TLS_TURN)
+            with self._turn, contextlib.suppress(TimeoutError, ssl.SSLWantReadError):
+                return self._socket.recv(limit)
+
     def _take(self, count: int) -> bytes:
         taken = bytearray()
         while len(taken) < count:
             self._reading.wait()
-            data = self._socket.recv(min(count - len(taken), 1 << 18))
+            data = self._receive(min(count - len(taken), 1 << 18))
             if not data:
                 raise _EndOfStreamError
             taken += data

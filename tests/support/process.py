@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -49,15 +50,26 @@ def find_program(name: str, *, package: str) -> str:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port of *host* that nobody has at this moment."""
+    """Return a TCP port of *host* that nobody has at this moment.
+
+    It lies below the ports that the system gives to those who do not choose (32768 and more on
+    Linux), so that it stays free but for the bad luck of two who draw the same number.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    for _ in range(100):
+        port = 15_000 + secrets.randbelow(17_000)
+        with socket.socket(family) as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise ProgramError(f"no free port found on {host}")
+
+
+_GUARD = 'read -r _ || { kill -s TERM -- "-$1"; sleep 5; kill -s KILL -- "-$1"; }'
+"""Ends the process group $1 when its standard input ends without a line."""
 
 
 class Program:
-    """A running program in a process group of its own.
+    """A running program in a process group of its own, which also ends with this process.
 
     Args:
         command: The program and its arguments.
@@ -86,6 +98,13 @@ class Program:
             stdin=subprocess.DEVNULL,
             stdout=self._printed,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "guard", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
@@ -127,6 +146,8 @@ class Program:
                 self._process.wait(STOP_TIMEOUT)
         self._signal(signal.SIGKILL)  # children that outlived their parent
         self._process.wait(STOP_TIMEOUT)
+        with contextlib.suppress(ValueError, subprocess.TimeoutExpired):  # stopped before
+            self._guard.communicate(b"\n", STOP_TIMEOUT)
         self._printed.close()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -148,7 +169,7 @@ class Program:
                 socket.create_connection((self.host, port), timeout=1).close()
             except OSError:
                 return None
-            return port
+            return port if self.is_running() else None
 
         return self._wait(answers, f"answer on {self.host}:{port}", START_TIMEOUT)
 
