@@ -12,12 +12,14 @@ from websockets.frames import Opcode
 from websockets.protocol import Protocol, Side
 from websockets.protocol import State as WebsocketsState
 from wsproto import events as w
-from wsproto.utilities import RemoteProtocolError
 
-from engine.transcript import CLIENT, SERVER, connection, feed
+from engine.transcript import CLIENT, SERVER, connection, feed, frame
 from pyqwebsocket._engine.connection import Role
 
 Told = list[tuple[Any, ...]]
+
+
+OPCODES = {"text": 1, "binary": 2, "ping": 9, "pong": 10}
 
 
 class Sent(NamedTuple):
@@ -25,6 +27,14 @@ class Sent(NamedTuple):
 
     kind: str
     fragments: Sequence[bytes]
+
+    def frames(self) -> list[bytes]:
+        """As a server sends it."""
+        opcode, last = OPCODES[self.kind], len(self.fragments) - 1
+        return [
+            frame(0 if index else opcode, fragment, fin=index == last)
+            for index, fragment in enumerate(self.fragments)
+        ]
 
     def told(self) -> tuple[Any, ...]:
         data = b"".join(self.fragments)
@@ -51,26 +61,24 @@ def told_by_engine(role: Role, pieces: Iterable[bytes]) -> Told:
 def told_by_wsproto(role: Role, pieces: Iterable[bytes]) -> Told:
     kind = wsproto.connection.ConnectionType[role.name]
     conn, told, message = wsproto.connection.Connection(kind), [], []
-    try:
-        for piece in pieces:
-            conn.receive_data(piece)
-            for event in conn.events():
-                if isinstance(event, w.CloseConnection):
-                    code = 1000 if event.code == 1005 else int(event.code)
-                    return [*told, ("close", code)]  # it does not like to be fed after that
-                if isinstance(event, w.Message):
-                    message.append(event.data)
-                    if event.message_finished:
-                        text = isinstance(event, w.TextMessage)
-                        data = ("" if text else b"").join(message)
-                        told.append(("text" if text else "binary", data))
-                        message = []
-                elif isinstance(event, w.Ping):
-                    told.append(("ping", bytes(event.payload)))
-                elif isinstance(event, w.Pong):
-                    told.append(("pong", bytes(event.payload)))
-    except RemoteProtocolError as error:
-        told.append(("failure", int(error.event_hint.code)))
+    for piece in pieces:
+        conn.receive_data(piece)
+        for event in conn.events():
+            if isinstance(event, w.CloseConnection):
+                code = 1000 if event.code == 1005 else int(event.code)
+                failed = conn.state is wsproto.connection.ConnectionState.OPEN
+                return [*told, ("failure" if failed else "close", code)]
+            if isinstance(event, w.Message):
+                message.append(event.data)
+                if event.message_finished:
+                    text = isinstance(event, w.TextMessage)
+                    data = ("" if text else b"").join(message)
+                    told.append(("text" if text else "binary", data))
+                    message = []
+            elif isinstance(event, w.Ping):
+                told.append(("ping", bytes(event.payload)))
+            elif isinstance(event, w.Pong):
+                told.append(("pong", bytes(event.payload)))
     return told
 
 
@@ -83,16 +91,16 @@ def told_by_websockets(role: Role, pieces: Iterable[bytes]) -> Told:
     protocol, told, message, kind = websockets_protocol(role), [], b"", ""
     for piece in pieces:
         protocol.receive_data(piece)
-    for frame in protocol.events_received():
-        if frame.opcode is Opcode.CLOSE:
+    for event in protocol.events_received():
+        if event.opcode is Opcode.CLOSE:
             code = protocol.close_rcvd.code if protocol.close_rcvd else 0
             told.append(("close", 1000 if code == 1005 else int(code)))
-        elif frame.opcode in (Opcode.PING, Opcode.PONG):
-            told.append((frame.opcode.name.lower(), bytes(frame.data)))
+        elif event.opcode in (Opcode.PING, Opcode.PONG):
+            told.append((event.opcode.name.lower(), bytes(event.data)))
         else:
-            kind = kind if frame.opcode is Opcode.CONT else frame.opcode.name.lower()
-            message += frame.data
-            if frame.fin:
+            kind = kind if event.opcode is Opcode.CONT else event.opcode.name.lower()
+            message += event.data
+            if event.fin:
                 told.append((kind, message.decode() if kind == "text" else message))
                 message = b""
     return told

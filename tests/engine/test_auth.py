@@ -168,6 +168,16 @@ def test_a_challenge_without_qop_is_answered_as_in_rfc_2069():
     )
 
 
+def test_the_answer_of_rfc_2069_section_2_4():
+    """Its response is that of the erratum."""
+    text = (
+        'Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", '
+        'opaque="5ccc069c403ebaf9f0171e9517f40e41"'
+    )
+    fields = digest(text, password="CircleOfLife")
+    assert fields["response"] == "1949323746fe6a43ef61f9606e7febea"
+
+
 def test_quotes_and_backslashes_are_escaped():
     fields = digest(
         r'Digest realm="a \"b\" \\c", nonce="n\"", qop="auth"', user='"quo\\ted"', target='/"x"'

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.peers import (
@@ -180,46 +180,46 @@ frames_of_any_kind = st.builds(
     st.one_of(payloads, text_by_bytes.map(lambda it: it.fragments[0])),
     fin=st.booleans(),
 )
+# Lists of frames, as a server sends them
 streams = st.one_of(
-    by_bytes.map(lambda sent: [encoded_by_websockets(SERVER, sent)]),
+    by_bytes.map(lambda sent: [made for it in sent for made in it.frames()]),
     st.lists(st.one_of(frames_of_any_kind, closes), max_size=6),
 )
 
 
-def test_closes_that_are_judged_differently_are_known():
+@pytest.mark.parametrize("code", [1012, 1013, 1014])
+def test_closes_that_are_judged_differently_are_known(code: int):
     """Qt refuses what IANA registered after the RFC, and so does this package."""
-    for code in (1012, 1013, 1014):
-        wire = frame(8, code.to_bytes(2, "big"))
-        assert told_by_wsproto(CLIENT, [wire])[0][0] in ("close", "failure")
-        assert told_by_engine(CLIENT, [wire]) == [("failure", 1002)]
+    wire = frame(8, code.to_bytes(2, "big"))
+    assert told_by_websockets(CLIENT, [wire]) == [("close", code)]
+    assert told_by_engine(CLIENT, [wire]) == [("failure", 1002)]
 
 
 @settings(max_examples=600)
 @given(st.data(), roles, streams, st.booleans())
-@example(None, CLIENT, [b"\x81\x7f\x00\x00\x00\x00\x80\x00\x00\x00"], False)
-@example(None, CLIENT, [b"\x01\x02\xed\xa0", b"\x80\x01\x80"], False)
 def test_damage_is_judged_as_wsproto_judges_it(
-    data: st.DataObject | None, role: Role, frames: list[bytes], damage: bool
+    data: st.DataObject, role: Role, frames: list[bytes], damage: bool
 ):
-    clean = [it for it in frames if len(it) > 1]
-    wire = b"".join(clean) if role is CLIENT or data is None else damaged_by_mask(clean)
-    if damage and data is not None:
+    wire = wire_for(role, frames)
+    if damage:
         wire = data.draw(damaged(wire))
     wire += bytes(14)  # completes any head that has begun, so that neither waits for it
-    seen = told_by_engine(role, [wire])
+    seen = told_by_engine(role, data.draw(segments(wire)))
     assume(seen[-1:] != [("failure", 1009)])  # wsproto knows no limit
     judged = told_by_wsproto(role, [wire])
     assume(judged[-1:] not in ([("close", 1012)], [("close", 1013)], [("close", 1014)]))
     assert seen == judged
 
 
-def damaged_by_mask(frames: list[bytes]) -> bytes:
-    """Frames as a client sends them; a stream of several frames is masked as one, and so damaged."""
-    return wire_for(SERVER, frames)
-
-
 @settings(max_examples=400)
-@given(st.data(), roles, st.one_of(st.binary(max_size=60), streams.map(b"".join).flatmap(damaged)))
+@given(
+    st.data(),
+    roles,
+    st.one_of(
+        st.binary(max_size=60),
+        st.tuples(roles, streams).map(lambda it: wire_for(*it)).flatmap(damaged),
+    ),
+)
 def test_the_cuts_of_tcp_change_nothing(data: st.DataObject, role: Role, wire: bytes):
     frames = data.draw(st.booleans())
     assume(len(wire) < 2000)
@@ -233,15 +233,15 @@ def test_the_cuts_of_tcp_change_nothing(data: st.DataObject, role: Role, wire: b
 
 
 @settings(max_examples=400)
-@given(st.data(), roles, streams.map(b"".join))
-def test_nothing_follows_the_end(data: st.DataObject, role: Role, wire: bytes):
-    conn = connection(role)
+@given(st.data(), roles, streams)
+def test_nothing_follows_the_end(data: st.DataObject, role: Role, frames: list[bytes]):
+    conn, wire = connection(role), wire_for(role, frames)
     seen = feed(conn, *data.draw(fragmented(wire)))
     kinds = [event[0] for event in seen]
     assert not {"close", "failure"} & set(kinds[:-1])
     assert conn.close_expected() == (kinds[-1:] in (["close"], ["failure"]))
     if conn.close_expected():
-        assert feed(conn, wire, b"\x81\x00", wire) == []
+        assert feed(conn, wire, wire) == []
         assert told_by_wsproto(other(role), [conn.data_to_send()])[0][0] == "close"
         assert events(conn) == []
     conn.receive_eof()
@@ -250,11 +250,17 @@ def test_nothing_follows_the_end(data: st.DataObject, role: Role, wire: bytes):
 
 # Handshakes
 
-ANSWERS = [
+SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: " + ACCEPT + b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81\x05Hello",
+    b"Sec-WebSocket-Accept: " + ACCEPT + b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81\x05Hello"
+)
+DIGEST = (
     b'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm="a, b", nonce="n\\"", qop="auth", '
-    b"Basic realm=x\r\nContent-Length: 3\r\n\r\nabc",
+    b"Basic realm=x\r\nContent-Length: 3\r\n\r\nabc"
+)
+ANSWERS = [
+    SWITCHING,
+    DIGEST,
     b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     b"HTTP/1.1 401 No\r\nConnection: close\r\n\r\nabc",
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
@@ -270,8 +276,7 @@ def outcome(pieces: list[bytes]) -> Any:
             continue  # would be the end of the connection
         try:
             found = shake.receive_data(piece)
-        except HandshakeError as error:
-            assert str(error)
+        except HandshakeError:
             return HandshakeError
         if isinstance(found, Accepted):
             return found._replace(leftover=found.leftover + b"".join(rest))
@@ -332,9 +337,8 @@ def test_challenges_are_read_as_they_were_written(written: list[tuple[str, dict[
     assert auth.parse_challenges([field]) == [(scheme.lower(), it) for scheme, it in written]
 
 
-@given(st.sampled_from(["target", "host"]), st.text(max_size=12))
+@given(st.sampled_from(["target", "host"]), st.text(st.characters(codec="ascii"), max_size=12))
 def test_no_text_breaks_a_request(part: str, text: str):
-    assume(text.isascii())
     try:
         made = ClientHandshake(**({"target": "/", "host": "h"} | {part: text})).request(NONCE)
     except InvalidRequestError:

@@ -41,14 +41,18 @@ def masked(frame: bytes, key: bytes = KEY) -> bytes:
     return bytes([frame[0], frame[1] | 0x80]) + frame[2:size] + key + xor(frame[size:], key)
 
 
+def head(opcode: int, size: int, *, fin: bool = True) -> bytes:
+    first = (0x80 if fin else 0) | opcode
+    if size < 126:
+        return struct.pack("!BB", first, size)
+    if size < 1 << 16:
+        return struct.pack("!BBH", first, 126, size)
+    return struct.pack("!BBQ", first, 127, size)
+
+
 def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
     """A frame that is not masked, where a literal would be too long."""
-    first, size = (0x80 if fin else 0) | opcode, len(payload)
-    if size < 126:
-        return struct.pack("!BB", first, size) + payload
-    if size < 1 << 16:
-        return struct.pack("!BBH", first, 126, size) + payload
-    return struct.pack("!BBQ", first, 127, size) + payload
+    return head(opcode, len(payload), fin=fin) + payload
 
 
 def failure(code: int, reason: str) -> bytes:

@@ -122,10 +122,11 @@ def test_many_threads_have_sockets(qtbot: Any, make_peer: Callable[..., Peer]) -
     for worker, thread in zip(workers, threads, strict=True):
         worker.moveToThread(thread)
         worker.finished.connect(thread.quit)
+    for worker, thread in zip(workers, threads, strict=True):
         thread.start()
         QMetaObject.invokeMethod(worker, "start", QUEUED)
     qtbot.waitUntil(lambda: sum(len(link.frames) for link in peer.links) == 4, timeout=15_000)
     for link in peer.links:
         link.send(frame(TEXT, b"bye"))
-    qtbot.waitUntil(lambda: all(link.eof for link in peer.links), timeout=15_000)
-    assert all(thread.wait(15_000) for thread in threads)
+    qtbot.waitUntil(lambda: all(thread.isFinished() for thread in threads), timeout=15_000)
+    assert all(link.eof for link in peer.links)
