@@ -2,12 +2,16 @@
 
 from pyqwebsocket.qmaskgenerator import QMaskGenerator
 from pyqwebsocket.qwebsocket import QWebSocket
+from pyqwebsocket.qwebsocketcorsauthenticator import QWebSocketCorsAuthenticator
 from pyqwebsocket.qwebsockethandshakeoptions import QWebSocketHandshakeOptions
 from pyqwebsocket.qwebsocketprotocol import QWebSocketProtocol
+from pyqwebsocket.qwebsocketserver import QWebSocketServer
 
 __all__ = [
     "QMaskGenerator",
     "QWebSocket",
+    "QWebSocketCorsAuthenticator",
     "QWebSocketHandshakeOptions",
     "QWebSocketProtocol",
+    "QWebSocketServer",
 ]

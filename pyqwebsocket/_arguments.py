@@ -1,12 +1,14 @@
 """Arguments of the Qt-facing classes: PySide6 refuses wrong types with TypeError, and so do we."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from PySide6.QtCore import QByteArray
 from PySide6.QtNetwork import QSslError
 
 from pyqwebsocket._engine.masking import Payload
+
+Bytes: TypeAlias = QByteArray | bytes | bytearray | memoryview
 
 
 def check(function: str, value: object, *types: type) -> None:
@@ -14,6 +16,34 @@ def check(function: str, value: object, *types: type) -> None:
     if not isinstance(value, types):
         expected = " or ".join("None" if it is type(None) else it.__name__ for it in types)
         raise TypeError(f"{function}() takes {expected}, not {type(value).__name__}")
+
+
+def to_int32(function: str, value: object) -> int:
+    """A number: an int that fits C++'s int."""
+    if not isinstance(value, int):
+        raise TypeError(f"{function}() takes int, not {type(value).__name__}")
+    if not -(1 << 31) <= value < 1 << 31:
+        raise OverflowError(f"{function}() takes a number of 32 bits, not {value}")
+    return value
+
+
+def to_port(function: str, value: object) -> int:
+    """A TCP port; None stands for 0."""
+    if value is None:
+        return 0
+    if not isinstance(value, int):
+        raise TypeError(f"{function}() takes int, not {type(value).__name__}")
+    if not 0 <= value < 1 << 16:
+        raise OverflowError(f"{function}() takes a port of 0 to 65535, not {value}")
+    return value
+
+
+def to_names(function: str, value: Any) -> list[str]:
+    """A list of str from whatever can be iterated."""
+    names = list(value)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{function}() takes a sequence of str")
+    return names
 
 
 def to_uint64(function: str, value: object) -> int:

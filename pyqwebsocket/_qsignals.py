@@ -39,6 +39,15 @@ def signal(*types: str, name: str = "", arguments: Sequence[str] = ()) -> Signal
     return cast("Signal", declare(*types, arguments=list(arguments), **named))
 
 
+def enum_signal(python_type: type, *, arguments: Sequence[str]) -> Signal:
+    """Declare a signal that carries a Python class: an enum of ours, or a value class.
+
+    In the meta-object an enum that Qt knows has its name from PySide6 6.11 on; everything else is
+    ``PyObject``.
+    """
+    return Signal(python_type, arguments=list(arguments))
+
+
 def meta_signal(qt_class: Any, signature: str) -> QMetaMethod:
     """A signal of a class, for ``isSignalConnected()``.
 

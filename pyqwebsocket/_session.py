@@ -7,9 +7,10 @@ destroys the web socket, so after each of them ``active()`` is looked at again.
 
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 from PySide6.QtNetwork import QAbstractSocket, QSslSocket, QTcpSocket
 from shiboken6 import isValid
 
@@ -57,6 +58,9 @@ class Session(QObject):
         self._authorization = b""
         self._delivering = False
         self._error_told = False
+        self._held = False
+        self._missed_error: QAbstractSocket.SocketError | None = None
+        self._when_over: Callable[[], object] | None = None
         owner.destroyed.connect(self._on_owner_destroyed)
         self._wire(owner, socket)
 
@@ -101,11 +105,65 @@ class Session(QObject):
         farewell = b""
         if self.connection is not None and self.connection.can_send:
             farewell = self.connection.close(codes.GOING_AWAY, "Connection closed")
+        self._be_over()
         self.transport.outlive(farewell)
+
+    def call_when_over(self, slot: Callable[[], object]) -> None:
+        """Call ``slot`` when the connection has ended and every slot has heard of it."""
+        self._when_over = slot
+
+    def _be_over(self) -> None:
+        slot, self._when_over = self._when_over, None
+        if slot is not None:
+            slot()
+
+    # A server's connection: open from the start, and held back until somebody can hear it
+
+    def hold(self, connection: Connection) -> None:
+        """Take an open connection, and deliver nothing before ``release()``."""
+        self.connection = connection
+        self._held = True
+        self.transport.prepare_connected()
+        self.transport.limit_reading()
+
+    def release(self) -> None:
+        """Deliver what came meanwhile, from the event loop: slots can be connected before."""
+        if not self._held:
+            return
+        self._held = False
+        self.transport.unlimit_reading()
+        self.transport.call_next_turn(self._on_next_turn)
+
+    def ended_unheard(self) -> bool:
+        """Whether the peer left while the connection was held, and nothing it sent is unread."""
+        socket = self.transport.socket
+        unread = socket.bytesAvailable() or (self.connection and self.connection.has_unread_data)
+        return socket.state() == SocketState.UnconnectedState and not unread
+
+    @Slot()
+    def _on_next_turn(self) -> None:
+        """Go on delivering, and tell what happened while the connection was held."""
+        self._on_ready_read()
+        error, self._missed_error = self._missed_error, None
+        if error is not None:
+            self._on_socket_error(error)
+        owner = self._owner()
+        socket = self.transport.socket
+        if (
+            owner is not None
+            and self.active()
+            and not self._delivering
+            and socket.state() == SocketState.UnconnectedState
+            and self.connection is not None
+        ):
+            self._on_socket_unconnected(owner)
+            if self.active():
+                owner.readChannelFinished.emit()
 
     def discard(self) -> None:
         """Let go of the connection without another signal."""
         self._active = False
+        self._be_over()
         self.transport.discard()
         self.deleteLater()
 
@@ -201,7 +259,8 @@ class Session(QObject):
         owner._report(error, text)
         if self.active():
             self.transport.refuse()
-            self._on_socket_unconnected(owner)  # where the socket's own signal was held back
+            if self.transport.socket.state() == SocketState.UnconnectedState:
+                self._on_socket_unconnected(owner)  # where the socket's own signal was held back
 
     @Slot()
     def _on_open_timeout(self) -> None:
@@ -230,7 +289,7 @@ class Session(QObject):
     @Slot()
     def _on_ready_read(self) -> None:
         """Deliver what has come, unless a slot that is being called came here by an event loop."""
-        if not self._delivering:
+        if not self._delivering and not self._held:
             self._deliver(time.monotonic() + _DELIVERY_TIME)
 
     def _deliver(self, deadline: float) -> None:
@@ -240,7 +299,7 @@ class Session(QObject):
         try:
             while owner is not None and self.active() and self._deliver_one(owner):
                 if time.monotonic() > deadline:
-                    self.transport.call_next_turn(self._on_ready_read)
+                    self.transport.call_next_turn(self._on_next_turn)
                     return
         finally:
             if outermost:
@@ -286,6 +345,14 @@ class Session(QObject):
         """Frame events cost time: ask for them only while somebody listens."""
         if self.connection is not None and self.active():
             self.connection.report_frames(enabled=owner._frames_wanted())
+
+    def send_encoded(self, frames: list[bytes]) -> bool:
+        """Send a message that was encoded for many servers' connections; whether it was taken."""
+        if self.connection is None or not self.connection.can_send:
+            return False
+        for frame in frames:
+            self.transport.write(frame)
+        return True
 
     @Slot()
     def _send_owed(self) -> None:
@@ -363,7 +430,8 @@ class Session(QObject):
     def _on_socket_error(self, error: QAbstractSocket.SocketError) -> None:
         """Pass on an error of the socket, behind the data that came before it."""
         owner = self._owner()
-        if owner is None:
+        if owner is None or self._held:
+            self._missed_error = error
             return
         if error == SocketError.RemoteHostClosedError:
             self._deliver(float("inf"))
@@ -380,7 +448,7 @@ class Session(QObject):
     @Slot("QAbstractSocket::SocketState")
     def _on_socket_state_changed(self, state: QAbstractSocket.SocketState) -> None:
         owner = self._owner()
-        if owner is None:
+        if owner is None or self._held:
             return
         if state == SocketState.ClosingState:
             if owner.state() == SocketState.ConnectedState:
@@ -404,3 +472,5 @@ class Session(QObject):
             # The program has opened again before it heard why this attempt failed; the socket that
             # was about to say it is gone.
             owner._report_former(failed, text)
+        if self._when_over is not None:  # readChannelFinished is still to come
+            QTimer.singleShot(0, self._be_over)

@@ -48,6 +48,7 @@ class Transport(QObject):
         self._next_turn: QTimer | None = None
         self._unsent_at_last_look: int | None = None
         self._when_written: Callable[[], None] | None = None
+        self._read_buffer_size = 0
         socket.setParent(self)
 
     def connect_to(self, target: Target) -> None:
@@ -65,6 +66,15 @@ class Transport(QObject):
         self.socket.setSocketOption(QAbstractSocket.SocketOption.KeepAliveOption, 1)
 
     # Bytes
+
+    def limit_reading(self) -> None:
+        """Buffer little: nobody reads yet."""
+        self._read_buffer_size = self.socket.readBufferSize()
+        self.socket.setReadBufferSize(_READ_SIZE)
+
+    def unlimit_reading(self) -> None:
+        """Somebody reads now."""
+        self.socket.setReadBufferSize(self._read_buffer_size)
 
     def read(self) -> bytes:
         """The next piece of what has arrived; b"" when there is no more."""
@@ -131,9 +141,7 @@ class Transport(QObject):
         self.stop_timers()
         self.finished = True
         self.socket.close()
-        if self.socket.state() != QAbstractSocket.SocketState.UnconnectedState:
-            self._unsent_at_last_look = self._unsent()
-            self.start_close_timer()
+        self._watch_closing()
 
     def refuse(self) -> None:
         """End a connection that never was a web socket's; abort() alone would say aboutToClose."""
@@ -141,9 +149,16 @@ class Transport(QObject):
         self.finished = True
         if self.socket.state() == QAbstractSocket.SocketState.ConnectedState:
             self.socket.disconnectFromHost()
-        if self.socket.state() != QAbstractSocket.SocketState.UnconnectedState:
+            self._watch_closing()
+        else:
             with QSignalBlocker(self.socket):
                 self.socket.abort()
+
+    def _watch_closing(self) -> None:
+        """See that the socket gets to its end though the peer may take nothing any more."""
+        if self.socket.state() != QAbstractSocket.SocketState.UnconnectedState:
+            self._unsent_at_last_look = self._unsent()
+            self.start_close_timer()
 
     def _unsent(self) -> int:
         socket = self.socket

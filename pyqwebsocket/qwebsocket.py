@@ -1,7 +1,7 @@
 """``QWebSocket``: a TCP socket that talks the WebSocket protocol (RFC 6455), as Qt's class does."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from PySide6.QtCore import QByteArray, QEvent, QObject, QUrl, Slot
@@ -20,6 +20,7 @@ from shiboken6 import isValid
 from pyqwebsocket import _arguments, _qmasking
 from pyqwebsocket._engine import codes
 from pyqwebsocket._engine import connection as engine
+from pyqwebsocket._engine.connection import Connection, Role
 from pyqwebsocket._engine.masking import Payload
 from pyqwebsocket._qsignals import SignalAndMethodMember, meta_signal, register_types, signal
 from pyqwebsocket._request import (
@@ -107,7 +108,7 @@ class QWebSocket(QObject):
 
         self._state = SocketState.UnconnectedState
         self._session: Session | None = None
-        self._target: Target | None = None
+        self._resource_name = ""
         self._request = QNetworkRequest()
         self._options = QWebSocketHandshakeOptions()
         self._subprotocol = ""
@@ -468,7 +469,7 @@ class QWebSocket(QObject):
 
     def resourceName(self) -> str:
         """The request target: path and query, percent-encoded (RFC 6455 section 3)."""
-        return "" if self._target is None else self._target.resource_name
+        return self._resource_name
 
     def subprotocol(self) -> str:
         """The subprotocol that the server chose, or ""."""
@@ -498,7 +499,7 @@ class QWebSocket(QObject):
     ) -> None:
         self._request = QNetworkRequest(request)
         self._options = QWebSocketHandshakeOptions(options)
-        self._target = target
+        self._resource_name = target.resource_name
 
     def _begin(self, target: Target) -> None:
         """Connect to a target that was checked, in a new session."""
@@ -518,18 +519,18 @@ class QWebSocket(QObject):
                 "SSL Sockets are not supported on this platform.",
             )
             return
-        session = self._new_session(target)
+        session = self._new_session(secure=target.secure)
         self._set_state(SocketState.ConnectingState)
         if session.active():
             timeout = self._request.transferTimeout()
             session.begin(opening, timeout if timeout > 0 else _DEFAULT_OPEN_TIMEOUT)
             self._ignore_chosen_ssl_errors(session)
 
-    def _new_session(self, target: Target) -> Session:
+    def _new_session(self, *, secure: bool) -> Session:
         """A session with a socket set up as the program wants it, in place of the present one."""
         if self._session is not None:
             self._session.discard()
-        socket = QSslSocket() if target.secure else QTcpSocket()
+        socket = QSslSocket() if secure else QTcpSocket()
         if isinstance(socket, QSslSocket) and self._ssl_configuration is not None:
             socket.setSslConfiguration(self._ssl_configuration)
         socket.setProxy(self._proxy)
@@ -549,10 +550,52 @@ class QWebSocket(QObject):
 
     def _reconnect(self, former: Session) -> None:
         """Go on with an opening handshake over a new connection, as the server wants it."""
-        assert self._target is not None  # noqa: S101 - open() set it
-        session = self._new_session(self._target)
+        session = self._new_session(secure=isinstance(former.transport.socket, QSslSocket))
         session.take_over(former)
         self._ignore_chosen_ssl_errors(session)
+
+    # For the server
+
+    @classmethod
+    def _accepted(  # noqa: PLR0913 - what a request has, each by name
+        cls,
+        socket: QTcpSocket,
+        request: QNetworkRequest,
+        resource_name: str,
+        *,
+        origin: str,
+        offered: list[str],
+        subprotocol: str,
+        leftover: bytes,
+    ) -> "QWebSocket":
+        """A server's end of a connection whose opening handshake is done; it is held back."""
+        self = cls(origin)
+        self._request, self._resource_name, self._subprotocol = request, resource_name, subprotocol
+        self._options.setSubprotocols(offered)
+        self._state = SocketState.ConnectedState
+        if isinstance(socket, QSslSocket):
+            self._ssl_configuration = socket.sslConfiguration()
+        self._session = Session(self, socket)
+        connection = Connection(Role.SERVER, new_key=self._mask_keys.new_key)
+        connection.receive_data(leftover)
+        self._session.hold(connection)
+        return self
+
+    def _release(self) -> None:
+        """Deliver from the event loop on; ``state()`` is that of a peer that is gone already."""
+        assert self._session is not None  # noqa: S101 - _accepted() made it
+        if self._session.ended_unheard():
+            self._state = SocketState.UnconnectedState
+        self._session.release()
+
+    def _call_when_over(self, slot: Callable[[], object]) -> None:
+        assert self._session is not None  # noqa: S101
+        self._session.call_when_over(slot)
+
+    def _send_encoded(self, frames: list[bytes]) -> bool:
+        return self._session is not None and self._session.send_encoded(frames)
+
+    # For open() and for the session
 
     def _set_state(self, state: QAbstractSocket.SocketState) -> None:
         if state is not self._state:

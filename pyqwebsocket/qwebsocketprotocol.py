@@ -3,6 +3,8 @@
 import enum
 from typing import Final
 
+from PySide6.QtCore import QEnum, QObject
+
 
 class _OpenEnum(enum.Enum):
     """An enum that, as PySide6's do, has a member for every number."""
@@ -19,8 +21,10 @@ class _OpenEnum(enum.Enum):
         return known if isinstance(known, cls) else None
 
 
-class QWebSocketProtocol:
+class QWebSocketProtocol(QObject):
     """The namespace of the protocol's enums; it has no instances.
+
+    A QObject only in name: that is how PySide6 gives the enums their C++ names in signals.
 
     Qt: https://doc.qt.io/qt-6/qwebsocketprotocol.html
     """
@@ -58,6 +62,9 @@ class QWebSocketProtocol:
         CloseCodeMissingExtension = 1010
         CloseCodeBadOperation = 1011
         CloseCodeTlsHandshakeFailed = 1015
+
+    QEnum(Version)
+    QEnum(CloseCode)
 
     # Qt for Python lets the members be used without the name of their enum.
     VersionUnknown: Final = Version.VersionUnknown

@@ -122,6 +122,7 @@ class Connection:
         """The peer will send nothing more; without its Close frame that is a failure."""
         if self._state in _READING:
             self._set_state(State.FAILED)
+            self._stop()
 
     def next_event(self) -> Event | None:
         """What comes next in the bytes received, or None until more of them come.
@@ -198,6 +199,11 @@ class Connection:
         self._owed_pong = None
 
     @property
+    def has_unread_data(self) -> bool:
+        """Whether bytes wait that ``next_event()`` has not looked at."""
+        return bool(self._events) or self._frames.mid_head
+
+    @property
     def mid_frame(self) -> bool:
         """Whether a frame has begun and is not complete: its sender may have stalled."""
         return self._state in _READING and (self._head is not None or self._frames.mid_head)
@@ -221,15 +227,7 @@ class Connection:
             payload: the message; of text its UTF-8.
             frame_size: the largest payload of one frame, in bytes; not below 1.
         """
-        size = len(payload)
-        if size <= frame_size:
-            yield self._encode(opcode, payload)
-            return
-        view = memoryview(payload)
-        for start in range(0, size, frame_size):
-            end = start + frame_size
-            yield self._encode(opcode, view[start:end], fin=end >= size)
-            opcode = codes.CONTINUATION
+        return encode_message(opcode, payload, frame_size=frame_size, new_key=self._new_key)
 
     def ping(self, payload: bytes) -> bytes:
         """A Ping frame; the payload is cut to the 125 bytes that it may have (section 5.5)."""
@@ -259,9 +257,36 @@ class Connection:
         """Whether the TCP connection has served its purpose: both Close frames, or a failure."""
         return self._state not in _READING
 
-    def _encode(self, opcode: int, payload: Payload, *, fin: bool = True) -> bytes:
+    def _encode(self, opcode: int, payload: Payload) -> bytes:
         key = self._new_key() if self._new_key is not None else None
-        return encode_frame(opcode, payload, key=key, fin=fin)
+        return encode_frame(opcode, payload, key=key)
+
+
+def encode_message(
+    opcode: int,
+    payload: Payload,
+    *,
+    frame_size: int,
+    new_key: Callable[[], bytes] | None = None,
+) -> Iterator[bytes]:
+    """The frames of a message; a server's are the same for every client.
+
+    Args:
+        opcode: text or binary.
+        payload: the message; of text its UTF-8.
+        frame_size: the largest payload of one frame, in bytes; not below 1.
+        new_key: gives the masking key of each frame of a client; None for a server.
+    """
+    size = len(payload)
+    if size <= frame_size:
+        yield encode_frame(opcode, payload, key=new_key() if new_key else None)
+        return
+    view = memoryview(payload)
+    for start in range(0, size, frame_size):
+        end = start + frame_size
+        key = new_key() if new_key else None
+        yield encode_frame(opcode, view[start:end], key=key, fin=end >= size)
+        opcode = codes.CONTINUATION
 
 
 def clipped_utf8(data: bytes, size: int) -> bytes:

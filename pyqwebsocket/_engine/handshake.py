@@ -157,12 +157,15 @@ class ClientHandshake:
         """
         if self._over or not data:
             return None
+        self._over = True  # unless the answer is incomplete, or asks for another request
         try:
             self._http.receive_data(data)
             answer = self._next_answer()
         except h11.RemoteProtocolError as error:
             raise HandshakeError(_unreadable(error)) from None
-        self._over = isinstance(answer, Accepted) or (answer is not None and not answer.reusable)
+        self._over = answer is not None and not (
+            isinstance(answer, Unauthorized) and answer.reusable
+        )
         return answer
 
     def _next_answer(self) -> Accepted | Unauthorized | None:
@@ -181,16 +184,16 @@ class ClientHandshake:
     def _accept(self, response: h11.InformationalResponse) -> Accepted:
         """Check a 101 as section 4.1 asks, items 2 to 6 of its last list."""
         fields = response.headers
-        accept = ", ".join(_values(fields, b"sec-websocket-accept"))
+        accept = ", ".join(values_of(fields, b"sec-websocket-accept"))
         version = response.http_version.decode()
         if not (
             accept
             and version in _HTTP_VERSIONS
-            and "websocket" in _tokens(fields, b"upgrade")
-            and "upgrade" in _tokens(fields, b"connection")
+            and "websocket" in tokens_of(fields, b"upgrade")
+            and "upgrade" in tokens_of(fields, b"connection")
         ):
-            upgrade = ", ".join(_values(fields, b"upgrade"))
-            connection = ", ".join(_values(fields, b"connection"))
+            upgrade = ", ".join(values_of(fields, b"upgrade"))
+            connection = ", ".join(values_of(fields, b"connection"))
             raise HandshakeError(
                 "Invalid parameter encountered during protocol upgrade: Accept-key size: "
                 f"{len(accept)}, version: {version}, upgrade: {upgrade}, connection: {connection}"
@@ -201,13 +204,13 @@ class ClientHandshake:
                 f"Accept-Key received from server {accept} does not match the client key "
                 f"{expected}."
             )
-        if _values(fields, b"sec-websocket-extensions") not in ([], [""]):
+        if values_of(fields, b"sec-websocket-extensions") not in ([], [""]):
             raise HandshakeError("WebSocket server has chosen an extension that was not requested")
         leftover, _ = self._http.trailing_data
         return Accepted(self._subprotocol(fields), bytes(leftover))
 
     def _subprotocol(self, fields: Iterable[Field]) -> str:
-        subprotocol = ", ".join(_values(fields, b"sec-websocket-protocol"))
+        subprotocol = ", ".join(values_of(fields, b"sec-websocket-protocol"))
         if subprotocol and subprotocol not in self._subprotocols:
             raise HandshakeError(
                 f"WebSocket server has chosen protocol {subprotocol} which has not been requested"
@@ -225,7 +228,9 @@ class ClientHandshake:
                     "QWebSocketPrivate::processHandshake: Unhandled http status code: "
                     f"{event.status_code} ({reason})."
                 )
-            self._unauthorized = auth.parse_challenges(_values(event.headers, b"www-authenticate"))
+            self._unauthorized = auth.parse_challenges(
+                values_of(event.headers, b"www-authenticate")
+            )
             if not _keeps_alive(event):
                 return Unauthorized(self._unauthorized, reusable=False)
         if isinstance(event, h11.Data):
@@ -254,16 +259,18 @@ def _keeps_alive(response: h11.Response) -> bool:
     names = {name for name, _ in response.headers}
     return (
         response.http_version == b"1.1"
-        and "close" not in _tokens(response.headers, b"connection")
+        and "close" not in tokens_of(response.headers, b"connection")
         and bool(names & {b"content-length", b"transfer-encoding"})
     )
 
 
-def _values(fields: Iterable[Field], name: bytes) -> list[str]:
+def values_of(fields: Iterable[Field], name: bytes) -> list[str]:
     """The values of all fields of this name, which is in lower case."""
     return [value.decode("latin-1") for field, value in fields if field == name]
 
 
-def _tokens(fields: Iterable[Field], name: bytes) -> set[str]:
+def tokens_of(fields: Iterable[Field], name: bytes) -> set[str]:
     """The comma-separated tokens of all fields of this name, in lower case."""
-    return {token.strip().lower() for value in _values(fields, name) for token in value.split(",")}
+    return {
+        token.strip().lower() for value in values_of(fields, name) for token in value.split(",")
+    }

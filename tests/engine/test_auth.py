@@ -228,11 +228,15 @@ def test_a_realm_in_latin_1_comes_back_as_it_was():
     )
 
 
-@pytest.mark.xfail(reason="the realm's UTF-8, read as Latin-1, is encoded once more")
-def test_a_realm_in_utf8_comes_back_as_it_was():
-    on_the_wire = 'Digest realm="Zürich", nonce="n", qop="auth", charset=UTF-8'.encode()
-    made = answer(challenge(on_the_wire.decode("latin-1")), **MUFASA, target="/")
-    assert 'realm="Zürich"'.encode() in made
+@pytest.mark.parametrize(("charset", "user"), [(", charset=UTF-8", "Jäsøn"), ("", "Ж")])
+def test_a_realm_in_utf8_comes_back_as_it_was(charset: str, user: str):
+    on_the_wire = f'Digest realm="Zürich", nonce="n", qop="auth"{charset}'.encode()
+    made = answer(challenge(on_the_wire.decode("latin-1")), **MUFASA | {"user": user}, target="/")
+    fields = fields_of(made, "utf-8")
+    assert (fields["realm"], fields["username"]) == ("Zürich", user)
+    assert fields["response"] == expected_response(
+        fields, "Circle of Life", hash_name="md5", session=False, encoding="utf-8"
+    )
 
 
 def test_each_answer_has_a_nonce_of_its_own():

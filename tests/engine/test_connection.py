@@ -40,6 +40,7 @@ INVALID_WITH_LAST_BYTE = [
     b"ab\x80",
     b"\xc3\x28",
     b"\xe2\x82\x28",
+    b"\xed\xa0",
     b"\xf4\x90",
 ]
 

@@ -37,7 +37,7 @@ from pyqwebsocket._engine.errors import HandshakeError, InvalidRequestError
 from pyqwebsocket._engine.handshake import Accepted, ClientHandshake
 
 # Speed is never asserted: a slow machine fails no test.
-settings.register_profile("engine", deadline=None, max_examples=150)
+settings.register_profile("engine", deadline=None, max_examples=100)
 settings.load_profile("engine")
 
 roles = st.sampled_from([CLIENT, SERVER])
@@ -195,7 +195,12 @@ def test_closes_that_are_judged_differently_are_known(code: int):
     assert told_by_engine(CLIENT, [wire]) == [("failure", 1002)]
 
 
-@settings(max_examples=600)
+CODES_THAT_WSPROTO_TAKES = {
+    (f"Invalid close code {code} detected.",) for code in (1012, 1013, 1014)
+}
+
+
+@settings(max_examples=400)
 @given(st.data(), roles, streams, st.booleans())
 def test_damage_is_judged_as_wsproto_judges_it(
     data: st.DataObject, role: Role, frames: list[bytes], damage: bool
@@ -204,14 +209,13 @@ def test_damage_is_judged_as_wsproto_judges_it(
     if damage:
         wire = data.draw(damaged(wire))
     wire += bytes(14)  # completes any head that has begun, so that neither waits for it
-    seen = told_by_engine(role, data.draw(segments(wire)))
-    assume(seen[-1:] != [("failure", 1009)])  # wsproto knows no limit
-    judged = told_by_wsproto(role, [wire])
-    assume(judged[-1:] not in ([("close", 1012)], [("close", 1013)], [("close", 1014)]))
-    assert seen == judged
+    last = feed(connection(role), wire)[-1:]
+    assume(not last or last[0][1] != 1009)  # wsproto knows no limit
+    assume(not last or last[0][2:] not in CODES_THAT_WSPROTO_TAKES)
+    assert told_by_engine(role, data.draw(segments(wire))) == told_by_wsproto(role, [wire])
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(
     st.data(),
     roles,
@@ -232,7 +236,7 @@ def test_the_cuts_of_tcp_change_nothing(data: st.DataObject, role: Role, wire: b
     assert first.mid_frame == second.mid_frame == third.mid_frame
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(st.data(), roles, streams)
 def test_nothing_follows_the_end(data: st.DataObject, role: Role, frames: list[bytes]):
     conn, wire = connection(role), wire_for(role, frames)
@@ -269,15 +273,13 @@ answers = st.one_of(st.binary(max_size=80), st.sampled_from(ANSWERS).flatmap(dam
 
 
 def outcome(pieces: list[bytes]) -> Any:
-    """What a handshake makes of an answer: its type and, where it goes on, its contents."""
+    """What a handshake makes of an answer: the answer, or the words of the error."""
     shake, rest = handshake(subprotocols=["chat"]), iter(pieces)
     for piece in rest:
-        if not piece:
-            continue  # would be the end of the connection
         try:
             found = shake.receive_data(piece)
-        except HandshakeError:
-            return HandshakeError
+        except HandshakeError as error:
+            return str(error)
         if isinstance(found, Accepted):
             return found._replace(leftover=found.leftover + b"".join(rest))
         if found is not None:
@@ -285,7 +287,7 @@ def outcome(pieces: list[bytes]) -> Any:
     return None
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(st.data(), answers)
 def test_a_damaged_answer_ends_in_an_error_or_an_answer(data: st.DataObject, answer: bytes):
     whole = outcome([answer])
@@ -296,7 +298,7 @@ def test_a_damaged_answer_ends_in_an_error_or_an_answer(data: st.DataObject, ans
 values = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=30)
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(
     st.one_of(
         values,

@@ -70,6 +70,7 @@ print("PORT 1", flush=True)
 time.sleep(60)
 """
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
         program = Program(python(parent.format(child.format(listener.getsockname()[1]))))
         connection, _ = listener.accept()
         program.stop()
@@ -82,7 +83,7 @@ time.sleep(60)
 def test_a_program_ends_with_the_process_that_started_it():
     """Also when that gets no chance to end it."""
     child = (
-        "import socket; print('PORT', 1, flush=True); s = socket.create_connection({}); s.recv(1)"
+        "import socket; s = socket.create_connection({}); print('PORT 1', flush=True); s.recv(1)"
     )
     parent = """
 import os, sys
@@ -92,6 +93,7 @@ Program([sys.executable, "-c", {!r}])
 os.kill(os.getpid(), 9)
 """
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
         code = parent.format(sys.path, child.format(listener.getsockname()))
         subprocess.run(python(code), check=False)
         connection, _ = listener.accept()

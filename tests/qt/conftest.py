@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QtMsgType, qInstallMessageHandler
+
 from support.client import Client
 from support.peer import Link, Peer
 from support.qtmodule import ON_QT
@@ -112,4 +113,3 @@ def peer(make_peer: Callable[..., Peer]) -> Peer:
 def link(client: Client, peer: Peer) -> Link:
     """The server's end of an open connection of ``client``; its trace is empty."""
     return client.connect(peer)
-

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtNetwork import QNetworkRequest
+
 from support.client import ENDED, OPENED, Client, failed
 from support.peer import Peer, accept, response
 
@@ -41,7 +42,10 @@ def with_user(peer: Peer, user: str, target: str = "/") -> QUrl:
 
 def digest_of(header: str) -> dict[str, str]:
     assert header.startswith("Digest ")
-    return {name: quoted or plain for name, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|([^",\s]+))', header)}
+    return {
+        name: quoted or plain
+        for name, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|([^",\s]+))', header)
+    }
 
 
 def md5(text: str) -> str:
@@ -118,7 +122,9 @@ def test_nobody_answers(client: Client, make_peer: Callable[..., Peer]) -> None:
     client.socket.open(make_peer(BASIC).url())
     client.until_line("readChannelFinished")
     assert client.lines[:7] == [*ASKED, *failed("ConnectionRefused"), *ENDED]
-    assert client.socket.errorString() == "QWebSocket::processHandshake: Host requires authentication"
+    assert (
+        client.socket.errorString() == "QWebSocket::processHandshake: Host requires authentication"
+    )
 
 
 @pytest.mark.parametrize("challenge", [BASIC, DIGEST])
@@ -132,7 +138,9 @@ def test_wrong_credentials_end_when_they_do_not_change(
     assert client.lines[:8] == [*ASKED, ASKED[1], *failed("ConnectionRefused"), *ENDED]
     assert held == [("", ""), ("user", "wrong")]
     assert len(peer.requests) == 2
-    assert client.socket.errorString() == "QWebSocket::processHandshake: Host requires authentication"
+    assert (
+        client.socket.errorString() == "QWebSocket::processHandshake: Host requires authentication"
+    )
 
 
 def test_credentials_may_change_as_often_as_they_like(
@@ -215,7 +223,10 @@ def test_another_refusal_may_follow(client: Client, make_peer: Callable[..., Pee
     ("lines", "text"),
     [
         ([], "Unsupported WWW-Authenticate challenges encountered."),
-        (["WWW-Authenticate: Bearer realm=x"], "Unsupported WWW-Authenticate challenge encountered."),
+        (
+            ["WWW-Authenticate: Bearer realm=x"],
+            "Unsupported WWW-Authenticate challenge encountered.",
+        ),
     ],
 )
 def test_no_challenge_that_is_understood(
@@ -321,9 +332,7 @@ def test_a_stale_nonce_is_no_new_question(client: Client, make_peer: Callable[..
 
 
 @pytest.mark.beyond("it goes on for ever")
-def test_a_nonce_that_is_always_stale_ends(
-    client: Client, make_peer: Callable[..., Peer]
-) -> None:
+def test_a_nonce_that_is_always_stale_ends(client: Client, make_peer: Callable[..., Peer]) -> None:
     stale = DIGEST.replace(b'"n1"', b'"n1", stale=true')
     peer = make_peer(stale)
     answer_with(client, "user", "secret")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtNetwork import QAbstractSocket
+
 from support.client import ABORTED, CLOSED, ENDED, LOST, Client, failed
 from support.peer import CLOSE, PING, PONG, TEXT, Link, Peer, accept, close_frame, frame
 from support.qtmodule import QWebSocketProtocol
@@ -99,9 +100,7 @@ def test_a_reason_is_not_cut_inside_a_character(
     assert client.socket.closeReason() == sent.decode()
 
 
-def test_messages_still_arrive_after_close(
-    client: Client, make_peer: Callable[..., Peer]
-) -> None:
+def test_messages_still_arrive_after_close(client: Client, make_peer: Callable[..., Peer]) -> None:
     link = client.connect(make_peer(echo_close=False))
     client.socket.close()
     link.send(frame(TEXT, b"late"))
@@ -184,9 +183,7 @@ def test_close_ends_though_the_peer_stopped_reading(
 # close() before the connection is open
 
 
-def test_close_while_connecting_ends_it(
-    client: Client, peer: Peer, qt_warnings: Any
-) -> None:
+def test_close_while_connecting_ends_it(client: Client, peer: Peer, qt_warnings: Any) -> None:
     client.socket.open(peer.url())
     client.socket.close()
     client.until_line("readChannelFinished")
@@ -286,9 +283,7 @@ def test_abort_while_connecting_ends_it(client: Client, peer: Peer) -> None:
     assert client.lines == ["state:Connecting", *ABORTED]
 
 
-def test_abort_during_the_handshake_ends_it(
-    client: Client, make_peer: Callable[..., Peer]
-) -> None:
+def test_abort_during_the_handshake_ends_it(client: Client, make_peer: Callable[..., Peer]) -> None:
     peer = make_peer(None)
     client.socket.open(peer.url())
     client.until(lambda: peer.requests)
@@ -315,8 +310,12 @@ def test_abort_drops_what_was_not_written(client: Client, link: Link) -> None:
 # The peer closes
 
 
-@pytest.mark.parametrize("number", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 4999])
-def test_the_peers_close_is_echoed(client: Client, make_peer: Callable[..., Peer], number: int) -> None:
+@pytest.mark.parametrize(
+    "number", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 4999]
+)
+def test_the_peers_close_is_echoed(
+    client: Client, make_peer: Callable[..., Peer], number: int
+) -> None:
     link = client.connect(make_peer(echo_close=False))
     link.send(close_frame(number, "dé".encode()))
     client.until_last("readChannelFinished")
@@ -398,9 +397,7 @@ def test_what_came_before_the_fin_is_delivered(client: Client, link: Link) -> No
     assert client.lines == ["textFrame:whole:last", "text:whole", *LOST]
 
 
-def test_a_pong_after_close_is_still_heard(
-    client: Client, make_peer: Callable[..., Peer]
-) -> None:
+def test_a_pong_after_close_is_still_heard(client: Client, make_peer: Callable[..., Peer]) -> None:
     link = client.connect(make_peer(echo_close=False))
     client.socket.close()
     link.send(frame(PONG, b"late") + close_frame())
@@ -425,10 +422,10 @@ def test_the_socket_is_unconnected_in_disconnected(client: Client, link: Link) -
 
 
 @pytest.mark.beyond("bytes behind a refusal come out as frames")
-def test_a_refused_socket_says_nothing_more(
-    client: Client, make_peer: Callable[..., Peer]
-) -> None:
-    peer = make_peer(lambda request: accept()(request)[:-8] + b"xx==\r\n\r\n" + frame(TEXT, b"evil"))
+def test_a_refused_socket_says_nothing_more(client: Client, make_peer: Callable[..., Peer]) -> None:
+    peer = make_peer(
+        lambda request: accept()(request)[:-8] + b"xx==\r\n\r\n" + frame(TEXT, b"evil")
+    )
     client.socket.open(peer.url())
     client.until_line("readChannelFinished")
     client.settle()

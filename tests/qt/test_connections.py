@@ -17,6 +17,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtNetwork import QNetworkRequest
 from PySide6.QtTest import QSignalSpy
+
 from support.client import CLOSED, OPENED, Client
 from support.peer import BINARY, PING, PONG, TEXT, Link, Peer, close_frame, frame
 from support.qtmodule import QWebSocket
@@ -168,9 +169,7 @@ def test_a_forwarding_can_be_undone(client: Client, link: Link) -> None:
     assert link.frames == []
 
 
-def test_a_signal_is_forwarded_to_a_signal(
-    make_client: Callable[..., Client], peer: Peer
-) -> None:
+def test_a_signal_is_forwarded_to_a_signal(make_client: Callable[..., Client], peer: Peer) -> None:
     one, other = make_client(), make_client()
     one.socket.textMessageReceived.connect(other.socket.textMessageReceived)
     one.socket.connected.connect(other.socket.connected)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtNetwork import QAbstractSocket, QNetworkRequest
+
 from support.client import CLOSED, ENDED, OPENED, REFUSED, Client, failed
 from support.peer import (
     BINARY,
@@ -146,9 +147,7 @@ def test_no_message_comes_from_a_refused_handshake(
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>" + b"x" * 100_000])
-def test_a_body_is_read_over(
-    client: Client, make_peer: Callable[..., Peer], body: bytes
-) -> None:
+def test_a_body_is_read_over(client: Client, make_peer: Callable[..., Peer], body: bytes) -> None:
     client.socket.open(make_peer(response("404 Not Found", body=body)).url())
     client.until_line("readChannelFinished")
     assert client.lines[: len(REFUSED)] == REFUSED
@@ -232,9 +231,7 @@ def test_an_origin_cannot_inject(
 # Frames that mean harm
 
 
-def test_a_head_that_announces_two_to_the_62_reserves_nothing(
-    client: Client, link: Link
-) -> None:
+def test_a_head_that_announces_two_to_the_62_reserves_nothing(client: Client, link: Link) -> None:
     before = resident_mib()
     link.send(struct.pack("!BBQ", 0x82, 127, 2**62) + b"x" * 100)
     client.until_last("readChannelFinished")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QObject
 from shiboken6.Shiboken import delete, isValid
+
 from support.client import PATIENCE, Client
 from support.peer import CLOSE, PONG, TEXT, Link, Peer, close_frame, frame
 from support.process import open_descriptors, resident_mib
@@ -127,10 +128,11 @@ class Owner(QObject):
 
 def test_bound_methods_do_not_hold_socket_or_owner(qtbot: Any, peer: Peer) -> None:
     owner = Owner()
+    heard = owner.heard
     owner.socket.open(peer.url())
     qtbot.waitUntil(lambda: bool(peer.requests), timeout=PATIENCE)
     peer.link.send(frame(TEXT, b"x"))
-    qtbot.waitUntil(lambda: owner.heard == ["x"], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: heard == ["x"], timeout=PATIENCE)
     references = [weakref.ref(owner), weakref.ref(owner.socket)]
     del owner
     assert [reference() for reference in references] == [None, None]

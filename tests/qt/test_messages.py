@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QByteArray
+
 from support.client import CLOSED, Client
 from support.peer import (
     BINARY,
@@ -112,7 +113,9 @@ def test_a_frame_holds_back_a_character_that_is_not_complete(client: Client, lin
     ]
 
 
-@pytest.mark.parametrize("text", ["a\0b", "𝄞", "\ufffe", "\uffff", "a\ufeffb", "\U0010ffff", "é" * 500])
+@pytest.mark.parametrize(
+    "text", ["a\0b", "𝄞", "\ufffe", "\uffff", "a\ufeffb", "\U0010ffff", "é" * 500]
+)
 def test_this_text_arrives_whole(client: Client, link: Link, text: str) -> None:
     heard: list[str] = []
     client.socket.textMessageReceived.connect(heard.append)
@@ -213,7 +216,9 @@ def test_a_larger_message_is_split_at_the_outgoing_frame_size(
     client.until(lambda: link.frames and link.frames[-1].fin)
     assert b"".join(link.payloads()) == payload
     assert [len(part) for part in link.payloads()[:-1]] == [524288] * ((size - 1) // 524288)
-    assert [item.opcode for item in link.frames] == [BINARY] + [CONTINUATION] * ((size - 1) // 524288)
+    assert [item.opcode for item in link.frames] == [BINARY] + [CONTINUATION] * (
+        (size - 1) // 524288
+    )
 
 
 def test_a_text_is_split_by_bytes(client: Client, link: Link) -> None:
@@ -390,9 +395,7 @@ def test_a_single_frame_above_the_message_limit_is_refused(client: Client, link:
 
 
 @pytest.mark.beyond("it buffers the whole frame before it looks at the message limit")
-def test_a_frame_above_the_message_limit_is_refused_on_its_head(
-    client: Client, link: Link
-) -> None:
+def test_a_frame_above_the_message_limit_is_refused_on_its_head(client: Client, link: Link) -> None:
     client.socket.setMaxAllowedIncomingMessageSize(1 << 20)
     link.send(frame(BINARY, bytes(1 << 26))[:10])
     client.until_last("readChannelFinished", timeout=3000)

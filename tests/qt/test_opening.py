@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtNetwork import QAbstractSocket, QNetworkRequest
+
 from support.client import CLOSED, ENDED, LOST, OPENED, REFUSED, Client, failed
 from support.peer import (
     CLOSE,
@@ -316,7 +317,9 @@ def test_an_unexpected_answer_ends_the_connection(
 def test_only_a_requested_subprotocol_is_taken(
     client: Client, make_peer: Callable[..., Peer], chosen: str
 ) -> None:
-    client.socket.open(QUrl(make_peer(accept(f"Sec-WebSocket-Protocol: {chosen}")).url()), options("a", "b"))
+    client.socket.open(
+        QUrl(make_peer(accept(f"Sec-WebSocket-Protocol: {chosen}")).url()), options("a", "b")
+    )
     client.until_line("error:ConnectionRefusedError")
     assert "connected" not in client.lines
     assert client.socket.subprotocol() == ""
@@ -396,7 +399,9 @@ def test_a_socket_is_opened_again_after_its_end(client: Client, peer: Peer) -> N
     assert [request.target for request in peer.requests] == ["/1", "/2", "/3"]
 
 
-def test_opening_while_open_drops_the_old_connection(client: Client, link: Link, peer: Peer) -> None:
+def test_opening_while_open_drops_the_old_connection(
+    client: Client, link: Link, peer: Peer
+) -> None:
     client.socket.open(peer.url("/second"))
     assert client.socket.sendTextMessage("not yet") == 0
     client.until_line("connected")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from support.client import CLOSED, Client
 from support.peer import (
     BINARY,
@@ -116,7 +117,9 @@ def test_a_new_message_inside_a_message_is_refused(
     assert lines == ["textFrame:x:more"]
 
 
-@pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1012, 1014, 1015, 1016, 2999, 5000, 65535])
+@pytest.mark.parametrize(
+    "code", [0, 999, 1004, 1005, 1006, 1012, 1014, 1015, 1016, 2999, 5000, 65535]
+)
 def test_an_invalid_close_code_is_refused(
     client: Client, make_peer: Callable[..., Peer], code: int
 ) -> None:

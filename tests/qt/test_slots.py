@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QEventLoop, QTimer
+
 from support.client import ABORTED, CLOSED, ENDED, LOST, OPENED, REFUSED, Client, failed
 from support.peer import (
     CLOSE,

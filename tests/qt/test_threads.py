@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Q_ARG, QMetaObject, QObject, Qt, QThread, QUrl, Signal, Slot
 from shiboken6.Shiboken import isValid
+
 from support.client import CLOSED, OPENED, Client
 from support.peer import CLOSE, TEXT, Peer, frame
 from support.qtmodule import QWebSocket
@@ -35,9 +36,7 @@ def gone(client: Client) -> None:
     client.until(lambda: not isValid(client.socket))
 
 
-def test_a_socket_is_moved_before_it_is_opened(
-    client: Client, peer: Peer, thread: QThread
-) -> None:
+def test_a_socket_is_moved_before_it_is_opened(client: Client, peer: Peer, thread: QThread) -> None:
     socket = moved(client, thread)
     QMetaObject.invokeMethod(socket, "open", QUEUED, Q_ARG("QUrl", QUrl(peer.url())))
     client.until_last("connected")
@@ -61,9 +60,7 @@ def test_an_open_socket_is_moved(client: Client, peer: Peer, thread: QThread) ->
     gone(client)
 
 
-def test_deleting_it_in_its_thread_says_1001(
-    client: Client, peer: Peer, thread: QThread
-) -> None:
+def test_deleting_it_in_its_thread_says_1001(client: Client, peer: Peer, thread: QThread) -> None:
     link = client.connect(peer)
     moved(client, thread)
     gone(client)

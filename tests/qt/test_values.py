@@ -12,6 +12,7 @@ from PySide6.QtNetwork import (
     QNetworkRequest,
     QSslConfiguration,
 )
+
 from support.client import Client
 from support.peer import BINARY, Link, Peer
 from support.qtmodule import (

@@ -1,1 +1,1 @@
-"""What the tests of several folders share: the module under test, peers, certificates, processes."""
+"""What several folders of tests share: the module under test, peers, certificates, processes."""

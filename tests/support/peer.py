@@ -13,7 +13,6 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 

@@ -15,3 +15,6 @@ QWebSocketProtocol = QtWebSockets.QWebSocketProtocol  # first: PySide6 makes the
 QWebSocket = QtWebSockets.QWebSocket
 QMaskGenerator = QtWebSockets.QMaskGenerator
 QWebSocketHandshakeOptions = QtWebSockets.QWebSocketHandshakeOptions
+# These two are None while the package has no server.
+QWebSocketServer = getattr(QtWebSockets, "QWebSocketServer", None)
+QWebSocketCorsAuthenticator = getattr(QtWebSockets, "QWebSocketCorsAuthenticator", None)

@@ -1,0 +1,221 @@
+"""The server's half of the opening handshake (RFC 6455 section 4.2); HTTP itself is h11's."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import h11
+
+from pyqwebsocket._engine.errors import HandshakeError
+from pyqwebsocket._engine.handshake import Field, accept_value, tokens_of, values_of
+
+_MAX_LINE: Final = 8 * 1024  # bytes of a line of the head, as Qt
+_MAX_FIELDS: Final = 100  # as Qt
+_MAX_HEAD: Final = _MAX_LINE * _MAX_FIELDS
+
+_TOO_LARGE: Final = 431
+
+_TARGET: Final = re.compile(r"(?:(?:http|ws)s?://[^/?#]+)?(/[^#]*)?(\?[^#]*)?", re.IGNORECASE)
+_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\[\]/?#@,:\\]+)(?::[0-9]*)?")
+
+# Lines that end with LF alone, or that go on (RFC 9112 sections 2.2 and 5.2): h11 takes both.
+_LOOSE_LINES: Final = re.compile(rb"(?<!\r)\n|\n[ \t]")
+
+# The reason phrases of the answers given here (RFC 9110 section 15).
+_PHRASES: Final = {
+    400: b"Bad Request",
+    403: b"Access Forbidden",  # Qt's words
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    426: b"Upgrade Required",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
+_VERSION: Final[Field] = (b"Sec-WebSocket-Version", b"13")
+_UPGRADE: Final[tuple[Field, ...]] = ((b"Upgrade", b"websocket"), (b"Connection", b"Upgrade"))
+
+
+class UpgradeRequest(NamedTuple):
+    """A valid request to switch to the WebSocket protocol.
+
+    Attributes:
+        target: the request target as it was sent.
+        host: the value of ``Host``.
+        origin: the value of ``Origin``, or "".
+        version_matches: whether version 13 is among those the client speaks.
+        subprotocols: what the client offers, its preferred one first.
+        fields: all header fields.
+    """
+
+    target: str
+    host: str
+    origin: str
+    version_matches: bool
+    subprotocols: list[str]
+    fields: list[Field]
+
+
+class RefusalError(HandshakeError):
+    """A request that gets an HTTP answer instead of an upgrade.
+
+    Args:
+        status: the status of the answer.
+        text: what is wrong, for the person who reads the answer.
+        fields: further header fields of the answer.
+    """
+
+    def __init__(self, status: int, text: str, fields: Sequence[Field] = ()) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.fields = tuple(fields)
+
+
+class ServerHandshake:
+    """The server's half of one opening handshake: feed it, then ``accept()`` or ``refuse()``."""
+
+    def __init__(self) -> None:
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
+        self._head = bytearray()
+        self._line_count = 0
+        self._line_size = 0  # of the line that is not complete
+        self._key = b""
+        self._over = False
+
+    def receive_data(self, data: bytes) -> UpgradeRequest | None:
+        """Take bytes from the client; None until its request is complete.
+
+        Raises:
+            RefusalError: the request cannot lead to an upgrade; give it to ``refuse()``.
+        """
+        if self._over or not data:
+            return None
+        self._head += data
+        try:
+            self._http.receive_data(data)
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._check_size(data)
+                return None
+            self._over = True
+            return self._check(event)
+        except h11.RemoteProtocolError as error:
+            self._over = True
+            if error.error_status_hint == _TOO_LARGE:
+                raise _too_large() from None
+            raise RefusalError(400, "This is not a valid HTTP request.") from None
+
+    def _check_size(self, data: bytes) -> None:
+        """What holds for a head that is not complete yet, so that none grows for ever."""
+        line_ends = data.count(b"\n")
+        self._line_count += line_ends
+        line_start = data.rfind(b"\n") + 1
+        self._line_size = len(data) - line_start + (0 if line_ends else self._line_size)
+        if self._line_size > _MAX_LINE or self._line_count > _MAX_FIELDS + 1:
+            self._over = True
+            raise _too_large()
+
+    def _check(self, event: h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]) -> UpgradeRequest:
+        """Check a request as section 4.2.1 asks; ``h11`` has checked that it is HTTP."""
+        if not isinstance(event, h11.Request):
+            raise RefusalError(400, "This is not a request.")
+        fields = [(bytes(name), bytes(value)) for name, value in event.headers]
+        if len(fields) > _MAX_FIELDS or any(len(n) + len(v) + 2 > _MAX_LINE for n, v in fields):
+            raise _too_large()
+        self._finish_request(fields)
+        if event.method != b"GET":
+            raise RefusalError(405, "Only GET can lead to a WebSocket.", [(b"Allow", b"GET")])
+        target = event.target.decode("latin-1")
+        if event.http_version != b"1.1" or not _TARGET.fullmatch(target):
+            raise RefusalError(400, "A WebSocket request is GET /path HTTP/1.1.")
+        if "websocket" not in tokens_of(fields, b"upgrade") or "upgrade" not in tokens_of(
+            fields, b"connection"
+        ):
+            raise RefusalError(
+                426, "Only WebSocket clients are served here.", [*_UPGRADE, _VERSION]
+            )
+        host = values_of(fields, b"host")[0]
+        if not _HOST.fullmatch(host):
+            raise RefusalError(400, "Host does not name a host.")
+        versions = tokens_of(fields, b"sec-websocket-version")
+        if not any(version.isdecimal() for version in versions):
+            raise wrong_version()
+        self._key = _checked_key(values_of(fields, b"sec-websocket-key"))
+        offered = ",".join(values_of(fields, b"sec-websocket-protocol")).split(",")
+        return UpgradeRequest(
+            target=target,
+            host=host,
+            origin=next(iter(values_of(fields, b"origin")), ""),
+            version_matches="13" in versions,
+            subprotocols=[name.strip() for name in offered if name.strip()],
+            fields=fields,
+        )
+
+    def _finish_request(self, fields: list[Field]) -> None:
+        """See that the request is its head alone, and the head free of bare line feeds."""
+        if set(values_of(fields, b"content-length")) - {"0"} or values_of(
+            fields, b"transfer-encoding"
+        ):
+            raise RefusalError(400, "A WebSocket request has no body.")
+        while self._http.next_event() not in (h11.NEED_DATA, h11.PAUSED):
+            pass
+        head = self._head[: len(self._head) - len(self._http.trailing_data[0])]
+        if _LOOSE_LINES.search(head):
+            raise RefusalError(400, "The lines of an HTTP request end with CR LF and do not go on.")
+
+    def accept(self, fields: Sequence[Field]) -> tuple[bytes, bytes]:
+        """The bytes of the answer that accepts, and the client's bytes behind its request: frames.
+
+        Args:
+            fields: header fields behind those that section 4.2.2 names.
+        """
+        answer = h11.InformationalResponse(
+            status_code=101,
+            reason=b"Switching Protocols",
+            headers=[*_UPGRADE, (b"Sec-WebSocket-Accept", accept_value(self._key)), *fields],
+        )
+        head = self._http.send(answer) or b""
+        leftover, _ = self._http.trailing_data
+        self._head.clear()
+        return head, bytes(leftover)
+
+    def refuse(self, refusal: RefusalError) -> bytes:
+        """The bytes of an answer that a person can read, and that closes the connection."""
+        body = f"{refusal.status} {_PHRASES[refusal.status].decode()}\n\n{refusal.text}\n".encode()
+        fields = [
+            (b"Connection", b"close"),
+            (b"Content-Type", b"text/plain; charset=utf-8"),
+            (b"Content-Length", str(len(body)).encode()),
+            *(field for field in refusal.fields if field[0] != b"Connection"),
+        ]
+        if any(name == b"Upgrade" for name, _ in refusal.fields):
+            fields[0] = (b"Connection", b"Upgrade, close")
+        response = h11.Response(
+            status_code=refusal.status, reason=_PHRASES[refusal.status], headers=fields
+        )
+        # Not through this connection's h11: it may have given up in the middle of the request.
+        answer = h11.Connection(h11.SERVER)
+        parts = (answer.send(response), answer.send(h11.Data(data=body)))
+        return b"".join(part for part in parts if part)
+
+
+def wrong_version() -> RefusalError:
+    """The refusal of a client that does not speak version 13 (section 4.2.2, item 4)."""
+    return RefusalError(426, "Only version 13 is spoken here.", [*_UPGRADE, _VERSION])
+
+
+def _too_large() -> RefusalError:
+    return RefusalError(_TOO_LARGE, "The head of the request is too large.")
+
+
+def _checked_key(keys: list[str]) -> bytes:
+    """The one ``Sec-WebSocket-Key``: base64 of sixteen bytes (section 4.2.1, item 5)."""
+    try:
+        (key,) = keys
+        if len(base64.b64decode(key, validate=True)) == 16:  # noqa: PLR2004
+            return key.encode("latin-1")
+    except (ValueError, binascii.Error):
+        pass
+    raise RefusalError(400, "Sec-WebSocket-Key is not the base64 of sixteen bytes.")
