@@ -18,24 +18,23 @@ def check(function: str, value: object, *types: type) -> None:
         raise TypeError(f"{function}() takes {expected}, not {type(value).__name__}")
 
 
-def to_int32(function: str, value: object) -> int:
-    """A number: an int that fits C++'s int."""
-    if not isinstance(value, int):
+def to_int(function: str, value: object, lowest: int, highest: int) -> int:
+    """A number in a range; PySide6 cuts a float to its int."""
+    if not isinstance(value, int | float):
         raise TypeError(f"{function}() takes int, not {type(value).__name__}")
-    if not -(1 << 31) <= value < 1 << 31:
-        raise OverflowError(f"{function}() takes a number of 32 bits, not {value}")
-    return value
+    if not lowest <= value <= highest:
+        raise OverflowError(f"{function}() takes {lowest} to {highest}, not {value}")
+    return int(value)
+
+
+def to_int32(function: str, value: object) -> int:
+    """A number that fits C++'s int."""
+    return to_int(function, value, -(1 << 31), (1 << 31) - 1)
 
 
 def to_port(function: str, value: object) -> int:
     """A TCP port; None stands for 0."""
-    if value is None:
-        return 0
-    if not isinstance(value, int):
-        raise TypeError(f"{function}() takes int, not {type(value).__name__}")
-    if not 0 <= value < 1 << 16:
-        raise OverflowError(f"{function}() takes a port of 0 to 65535, not {value}")
-    return value
+    return 0 if value is None else to_int(function, value, 0, (1 << 16) - 1)
 
 
 def to_names(function: str, value: Any) -> list[str]:

@@ -1,10 +1,12 @@
 """Connections that a server has accepted, until they are web sockets: TLS and opening handshake."""
 
+import time
 import weakref
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QObject, QTimer, SignalInstance, Slot
 from PySide6.QtNetwork import QAbstractSocket, QSslError, QSslSocket, QTcpServer, QTcpSocket
 from shiboken6 import delete, isValid
 
@@ -15,18 +17,21 @@ if TYPE_CHECKING:
     from pyqwebsocket.qwebsocketserver import QWebSocketServer
 
 _READ_SIZE: Final = 16 * 1024  # bytes; a request has some hundred
-_LINGER: Final = 2000  # ms that a refused client gets to read the answer and hang up
+_QUIET: Final = 200  # ms without a byte, after which a refused client has probably sent all
+_LINGER: Final = 2000  # ms that a refused client gets at most
 
 
 class Listener(QTcpServer):
     """Accepts TCP connections, and holds the web sockets that came of them; the server's child.
 
     Attributes:
-        sockets: the web sockets that are connected, whoever else holds them.
+        pending: the web sockets that wait to be handed out.
+        sockets: those that were, as long as they are connected, whoever else holds them.
     """
 
     def __init__(self, server: "QWebSocketServer") -> None:
         super().__init__(server)
+        self.pending: deque[QWebSocket] = deque()
         self.sockets: dict[int, QWebSocket] = {}
         self._server = weakref.ref(server)
         server.destroyed.connect(self._on_server_destroyed)
@@ -45,10 +50,18 @@ class Listener(QTcpServer):
     @Slot()
     def _on_server_destroyed(self) -> None:
         """The server is gone, and with it its connections, as in Qt."""
-        sockets = [socket for socket in self.sockets.values() if isValid(socket)]
+        if not self.__dict__:
+            return  # the garbage collector took a cycle apart, and came here first
+        pending, sockets = [*self.pending], [*self.sockets.values()]
+        self.pending.clear()
         self.sockets.clear()
+        for socket in pending:
+            socket._go_away("Server closed.")
         for socket in sockets:
-            if socket.parent() is None:  # else somebody else owns it now
+            if isValid(socket) and socket.parent() is None:  # else somebody else owns it now
+                socket._go_away("Connection closed")
+        for socket in (*pending, *sockets):
+            if isValid(socket) and socket.parent() is None:
                 delete(socket)
 
 
@@ -59,6 +72,10 @@ class Incoming(QObject):
         server: the server that decides on the request.
         parent: the listener.
         socket: the socket, which becomes a child of this object.
+
+    Attributes:
+        handshake: the engine's half of it.
+        refused: whether the client has been told that it may not come in.
     """
 
     def __init__(self, server: "QWebSocketServer", parent: QObject, socket: QTcpSocket) -> None:
@@ -67,10 +84,19 @@ class Incoming(QObject):
         self.handshake = ServerHandshake()
         self._server = weakref.ref(server)
         self._timer: QTimer | None = None
-        self._refused = False
+        self._forwarded: list[tuple[SignalInstance, SignalInstance]] = []
+        self.refused = False
+        self._accepted = False
+        self._refused_at = 0.0
         socket.setParent(self)
         socket.readyRead.connect(self._on_ready_read)
         socket.disconnected.connect(self._on_disconnected)
+
+    def forward(self, signals: list[tuple[SignalInstance, SignalInstance]]) -> None:
+        """Let signals of the socket be signals of the server, until the socket is given away."""
+        self._forwarded = signals
+        for ours, theirs in signals:
+            ours.connect(theirs)
 
     def begin(self, timeout: int) -> None:
         """Start the clock, and read what is there already.
@@ -79,29 +105,34 @@ class Incoming(QObject):
             timeout: how long the handshake may take, in milliseconds; negative for no bound.
         """
         if timeout >= 0:
-            self._timer = QTimer(self)
-            self._timer.setSingleShot(True)
-            self._timer.timeout.connect(self._on_timeout)
-            self._timer.start(timeout)
+            self._start_timer(timeout)
         if self.socket.bytesAvailable():
-            self._on_ready_read()
+            QTimer.singleShot(0, self._on_ready_read)
 
     def release(self) -> QTcpSocket:
         """Give the socket away; this object is done."""
+        self.refused = True  # whatever still happens here is not for this client
         if self._timer is not None:
             self._timer.stop()
         self.socket.readyRead.disconnect(self._on_ready_read)
         self.socket.disconnected.disconnect(self._on_disconnected)
+        for ours, theirs in self._forwarded:
+            ours.disconnect(theirs)
+        self._forwarded.clear()
         self.socket.setParent(None)
         self.deleteLater()
         return self.socket
 
     @Slot()
     def _on_ready_read(self) -> None:
+        if self._accepted:
+            return  # what comes now is for the web socket
+        if self.refused:
+            if time.monotonic() - self._refused_at < _LINGER / 1000:
+                self._linger()
+            return
         server = self._server()
         while server is not None and (data := self._read()):
-            if self._refused:
-                continue  # read, so that closing does not reset the connection
             try:
                 request = self.handshake.receive_data(data)
             except RefusalError as refusal:
@@ -109,6 +140,7 @@ class Incoming(QObject):
                 server._on_bad_request()
                 return
             if request is not None:
+                self._accepted = True
                 server._on_request(self, request)
                 return
 
@@ -124,27 +156,46 @@ class Incoming(QObject):
 
     def refuse(self, refusal: RefusalError) -> None:
         """Answer, and close once the answer is out and what the client still sends is read."""
-        self._refused = True
+        if self.refused:
+            return
+        self.refused = True
         if isinstance(self.socket, QSslSocket) and not self.socket.isEncrypted():
             self.socket.abort()  # nothing can be said yet that the client could read
             return
         self.socket.write(self.handshake.refuse(refusal))
         self.socket.flush()
+        self._refused_at = time.monotonic()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close when the client has sent all: unread bytes would reset the connection."""
         while self._read():
             pass
+        if self.handshake.complete:
+            self._hang_up()
+        else:
+            self._start_timer(_QUIET)
+
+    def _hang_up(self) -> None:
         self.socket.disconnectFromHost()
         if self.socket.state() != QAbstractSocket.SocketState.UnconnectedState:
-            if self._timer is None:
-                self._timer = QTimer(self)
-                self._timer.timeout.connect(self._on_timeout)
-            self._timer.start(_LINGER)
+            self._start_timer(_LINGER)
+
+    def _start_timer(self, timeout: int) -> None:
+        if self._timer is None:
+            self._timer = QTimer(self)
+            self._timer.setSingleShot(True)
+            self._timer.timeout.connect(self._on_timeout)
+        self._timer.start(timeout)
 
     @Slot()
     def _on_timeout(self) -> None:
-        if self._refused:
-            self.socket.abort()
-        else:
+        if not self.refused:
             self.refuse(RefusalError(408, "The opening handshake took too long."))
+        elif self.socket.state() == QAbstractSocket.SocketState.ConnectedState:
+            self._hang_up()
+        else:
+            self.socket.abort()
 
     @Slot()
     def _on_disconnected(self) -> None:

@@ -35,6 +35,9 @@ SocketState = QAbstractSocket.SocketState
 # How long messages are delivered before the event loop gets its turn, in seconds.
 _DELIVERY_TIME: Final = 0.008
 
+# How much is read ahead for a socket that waits to be handed out, in bytes.
+_QUEUE_BUFFER: Final = 64 * 1024
+
 
 class Session(QObject):
     """A socket, and the engine that makes sense of its bytes; a child of the web socket.
@@ -58,6 +61,7 @@ class Session(QObject):
         self._authorization = b""
         self._delivering = False
         self._error_told = False
+        self._ended = False
         self._held = False
         self._missed_error: QAbstractSocket.SocketError | None = None
         self._when_over: Callable[[], object] | None = None
@@ -101,6 +105,8 @@ class Session(QObject):
     @Slot()
     def _on_owner_destroyed(self) -> None:
         """Tell the peer that the web socket is gone (RFC 6455 section 7.4.1: going away)."""
+        if not self.__dict__:
+            return  # the garbage collector took a cycle apart, and came here first
         self._active = False
         farewell = b""
         if self.connection is not None and self.connection.can_send:
@@ -112,10 +118,14 @@ class Session(QObject):
         """Call ``slot`` when the connection has ended and every slot has heard of it."""
         self._when_over = slot
 
+    @Slot()
     def _be_over(self) -> None:
         slot, self._when_over = self._when_over, None
-        if slot is not None:
-            slot()
+        owner = self._owner()
+        if slot is None or owner is None:
+            return
+        owner._own_error = SocketError.UnknownSocketError  # as Qt: it outlives its slots no more
+        slot()
 
     # A server's connection: open from the start, and held back until somebody can hear it
 
@@ -124,15 +134,22 @@ class Session(QObject):
         self.connection = connection
         self._held = True
         self.transport.prepare_connected()
-        self.transport.limit_reading()
+        self.transport.set_read_buffer_size(_QUEUE_BUFFER)
 
     def release(self) -> None:
         """Deliver what came meanwhile, from the event loop: slots can be connected before."""
         if not self._held:
             return
         self._held = False
-        self.transport.unlimit_reading()
+        self.transport.set_read_buffer_size(0)
         self.transport.call_next_turn(self._on_next_turn)
+
+    def go_away(self, reason: str) -> None:
+        """Say Close and end the connection in one (RFC 6455 section 7.4.1: going away)."""
+        if self.connection is not None:
+            self.transport.write(self.connection.close(codes.GOING_AWAY, reason))
+            self.transport.socket.flush()
+        self.transport.abort()
 
     def ended_unheard(self) -> bool:
         """Whether the peer left while the connection was held, and nothing it sent is unread."""
@@ -154,8 +171,10 @@ class Session(QObject):
             and self.active()
             and not self._delivering
             and socket.state() == SocketState.UnconnectedState
-            and self.connection is not None
+            and not self._ended
         ):
+            if owner.state() == SocketState.ConnectedState:
+                owner._set_state(SocketState.ClosingState)
             self._on_socket_unconnected(owner)
             if self.active():
                 owner.readChannelFinished.emit()
@@ -229,7 +248,7 @@ class Session(QObject):
         self.connection.receive_data(answer.leftover)
         owner._subprotocol = answer.subprotocol
         owner._set_state(SocketState.ConnectedState)
-        if self.active():
+        if self.active() and not self._ended:
             owner.connected.emit()
         self._update_frame_reports(owner)
 
@@ -296,6 +315,8 @@ class Session(QObject):
         """Deliver messages until there are none left, or the deadline is over."""
         owner = self._owner()
         outermost, self._delivering = not self._delivering, True
+        if owner is not None:
+            self._update_frame_reports(owner)
         try:
             while owner is not None and self.active() and self._deliver_one(owner):
                 if time.monotonic() > deadline:
@@ -318,7 +339,6 @@ class Session(QObject):
         if not data:
             return False
         if self.connection is not None:
-            self._update_frame_reports(owner)
             self.connection.receive_data(data)
         elif self._opening is not None:
             self._receive_answer(owner, self._opening, data)
@@ -460,8 +480,9 @@ class Session(QObject):
         """The end: forget the protocol, then tell the program."""
         if not self.transport.finished:
             self._deliver(float("inf"))
-        if not self.active() or owner.state() == SocketState.UnconnectedState:
+        if not self.active() or self._ended:
             return
+        self._ended = True
         failed, text = self.transport.socket.error(), self.transport.socket.errorString()
         opening, self._opening, self.connection = self._opening, None, None
         self.transport.stop_timers()

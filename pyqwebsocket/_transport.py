@@ -11,6 +11,7 @@ from shiboken6 import isValid
 from pyqwebsocket._request import Target
 
 _READ_SIZE: Final = 64 * 1024  # bytes; readAll() is slower, and so are larger pieces
+_READ_AHEAD: Final = 4 * 1024 * 1024  # bytes; also the fastest: it stays in the cache
 _CLOSE_TIMEOUT: Final = 3000  # ms that a peer gets to answer a Close, or to take what is written
 _STALL_TIMEOUT: Final = 5000  # ms that may pass within one frame
 
@@ -44,11 +45,12 @@ class Transport(QObject):
         self.open_timeout = 0
         self._open_timer: QTimer | None = None
         self._stall_timer: QTimer | None = None
+        self._stalled: Callable[[], None] | None = None
+        self._stall_confirmed = False
         self._close_timer: QTimer | None = None
         self._next_turn: QTimer | None = None
         self._unsent_at_last_look: int | None = None
         self._when_written: Callable[[], None] | None = None
-        self._read_buffer_size = 0
         socket.setParent(self)
 
     def connect_to(self, target: Target) -> None:
@@ -67,14 +69,13 @@ class Transport(QObject):
 
     # Bytes
 
-    def limit_reading(self) -> None:
-        """Buffer little: nobody reads yet."""
-        self._read_buffer_size = self.socket.readBufferSize()
-        self.socket.setReadBufferSize(_READ_SIZE)
+    def set_read_buffer_size(self, size: int) -> None:
+        """Bound the socket's buffer; without a bound of the program's there is still one.
 
-    def unlimit_reading(self) -> None:
-        """Somebody reads now."""
-        self.socket.setReadBufferSize(self._read_buffer_size)
+        While slots take their time and the event loop has its turns, the socket would go on
+        reading from a peer that floods it. Bounded, TCP itself makes the peer wait.
+        """
+        self.socket.setReadBufferSize(size if size > 0 else _READ_AHEAD)
 
     def read(self) -> bytes:
         """The next piece of what has arrived; b"" when there is no more."""
@@ -119,6 +120,8 @@ class Transport(QObject):
         socket may have been called by this socket's own signal, which has to find it alive.
         """
         socket = self.socket
+        if not isValid(socket):
+            return  # a socket that the program gave to a server, and destroyed
         with QSignalBlocker(socket):
             self.write(farewell)
             socket.flush()
@@ -194,12 +197,24 @@ class Transport(QObject):
 
     def watch_for_stall(self, slot: Callable[[], None], *, enabled: bool) -> None:
         """Call ``slot`` when a frame that has begun stands still for five seconds."""
+        self._stalled, self._stall_confirmed = slot, False
         if enabled:
             if self._stall_timer is None:
-                self._stall_timer = self._new_timer(slot)
+                self._stall_timer = self._new_timer(self._on_stall_timeout)
             self._stall_timer.start(_STALL_TIMEOUT)
         elif self._stall_timer is not None:
             self._stall_timer.stop()
+
+    @Slot()
+    def _on_stall_timeout(self) -> None:
+        """Give bytes that came while the event loop was busy one turn to be read."""
+        if self._stalled is None or self._stall_timer is None:
+            return
+        if self._stall_confirmed:
+            self._stalled()
+        else:
+            self._stall_confirmed = True
+            self._stall_timer.start(0)
 
     def call_next_turn(self, slot: Callable[[], None]) -> None:
         """Call ``slot`` once the event loop has looked after everything else."""

@@ -360,11 +360,11 @@ class QWebSocket(QObject):
         return QNetworkProxy(self._proxy)
 
     def setReadBufferSize(self, size: int, /) -> None:
-        """Bound the socket's buffer of received bytes; 0 for no bound."""
+        """Bound the socket's buffer of received bytes; 0 for the default, which is 4 MiB."""
         _arguments.check("setReadBufferSize", size, int)
         self._read_buffer_size = size
-        if (socket := self._socket()) is not None:
-            socket.setReadBufferSize(size)
+        if self._session is not None:
+            self._session.transport.set_read_buffer_size(size)
 
     def readBufferSize(self) -> int:
         """The bound of the socket's buffer of received bytes."""
@@ -535,8 +535,8 @@ class QWebSocket(QObject):
             socket.setSslConfiguration(self._ssl_configuration)
         socket.setProxy(self._proxy)
         socket.setPauseMode(self._pause_mode)
-        socket.setReadBufferSize(self._read_buffer_size)
         self._session = Session(self, socket)
+        self._session.transport.set_read_buffer_size(self._read_buffer_size)
         return self._session
 
     def _ignore_chosen_ssl_errors(self, session: Session) -> None:
@@ -587,6 +587,11 @@ class QWebSocket(QObject):
         if self._session.ended_unheard():
             self._state = SocketState.UnconnectedState
         self._session.release()
+
+    def _go_away(self, reason: str) -> None:
+        """End the connection at once, with a Close frame: its server is being destroyed."""
+        if self._session is not None:
+            self._session.go_away(reason)
 
     def _call_when_over(self, slot: Callable[[], object]) -> None:
         assert self._session is not None  # noqa: S101

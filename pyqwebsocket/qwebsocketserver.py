@@ -2,11 +2,11 @@
 
 import enum
 import re
-from collections import deque
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from PySide6.QtCore import QDateTime, QLocale, QObject, QTimer, QUrl
+from PySide6.QtCore import QDateTime, QLocale, QMetaObject, QObject, Qt, QUrl, SignalInstance
 from PySide6.QtNetwork import (
     QHostAddress,
     QNetworkProxy,
@@ -15,6 +15,7 @@ from PySide6.QtNetwork import (
     QSslSocket,
     QTcpSocket,
 )
+from shiboken6 import isValid
 
 from pyqwebsocket import _arguments
 from pyqwebsocket._engine import codes
@@ -94,10 +95,6 @@ class QWebSocketServer(QObject):
         self._secure_mode = secureMode
         self._listener = Listener(self)
         self._listener.acceptError.connect(self.acceptError)
-        self._closing = QTimer(self)
-        self._closing.setSingleShot(True)
-        self._closing.timeout.connect(self.closed)
-        self._pending: deque[QWebSocket] = deque()
         self._max_pending = _DEFAULT_MAX_PENDING
         self._handshake_timeout = _DEFAULT_HANDSHAKE_TIMEOUT
         self._subprotocols: list[str] = []
@@ -138,11 +135,11 @@ class QWebSocketServer(QObject):
         self._listener.close()
         for incoming in self._listener.findChildren(Incoming):
             incoming.refuse(RefusalError(503, "The server is closing."))
-        while self._pending:
-            socket = self._pending.popleft()
+        while self._listener.pending:
+            socket = self._listener.pending.popleft()
             self._hand_out(socket)
             socket.close(CloseCode.CloseCodeGoingAway, "Server closed.")
-        self._closing.start(0)
+        QMetaObject.invokeMethod(self, "closed", Qt.ConnectionType.QueuedConnection)
 
     def isListening(self) -> bool:
         """Whether the server listens."""
@@ -158,22 +155,30 @@ class QWebSocketServer(QObject):
         if self.isListening():
             self._listener.resumeAccepting()
 
-    def setNativeDescriptor(self, descriptor: int, /) -> bool:
-        """Listen on a socket of the operating system that is listening already."""
-        _arguments.check("setNativeDescriptor", descriptor, int)
-        return self._listener.setSocketDescriptor(descriptor)
-
     def setSocketDescriptor(self, socketDescriptor: int, /) -> bool:
-        """The older name of ``setNativeDescriptor()``."""
-        return self.setNativeDescriptor(socketDescriptor)
+        """Listen on a socket of the operating system that is listening already.
 
-    def nativeDescriptor(self) -> int:
+        The descriptor is the server's from then on, which ``close()`` closes.
+        """
+        _arguments.check("setSocketDescriptor", socketDescriptor, int)
+        listening = self._listener.setSocketDescriptor(socketDescriptor)
+        if not listening:
+            self._error_string = self._listener.errorString()
+        return listening
+
+    def setNativeDescriptor(self, descriptor: int, /) -> bool:
+        """The deprecated name of ``setSocketDescriptor()``."""
+        _deprecated("setNativeDescriptor")
+        return self.setSocketDescriptor(descriptor)
+
+    def socketDescriptor(self) -> int:
         """The descriptor of the listening socket; -1 when not listening."""
         return int(self._listener.socketDescriptor())
 
-    def socketDescriptor(self) -> int:
-        """The older name of ``nativeDescriptor()``."""
-        return self.nativeDescriptor()
+    def nativeDescriptor(self) -> int:
+        """The deprecated name of ``socketDescriptor()``."""
+        _deprecated("nativeDescriptor")
+        return self.socketDescriptor()
 
     def serverAddress(self) -> QHostAddress:
         """The address on which the server listens; null when it does not."""
@@ -190,16 +195,19 @@ class QWebSocketServer(QObject):
             address = self.serverAddress()
             if address == QHostAddress(QHostAddress.SpecialAddress.Any):
                 address = QHostAddress(QHostAddress.SpecialAddress.LocalHost)
-            url.setScheme("wss" if self._secure_mode is _SslMode.SecureMode else "ws")
+            url.setScheme(self._scheme())
             url.setHost(address.toString())
             url.setPort(self.serverPort())
         return url
+
+    def _scheme(self) -> str:
+        return "wss" if self._secure_mode is _SslMode.SecureMode else "ws"
 
     # Connections
 
     def hasPendingConnections(self) -> bool:
         """Whether ``nextPendingConnection()`` has a socket to give."""
-        return bool(self._pending)
+        return bool(self._listener.pending)
 
     def nextPendingConnection(self) -> QWebSocket | None:
         """The next connected socket, or None.
@@ -207,9 +215,9 @@ class QWebSocketServer(QObject):
         The server keeps it until it is disconnected or deleted; no reference is needed. What the
         client has sent is delivered when control is back in the event loop.
         """
-        if not self._pending:
+        if not self._listener.pending:
             return None
-        socket = self._pending.popleft()
+        socket = self._listener.pending.popleft()
         self._hand_out(socket)
         return socket
 
@@ -225,10 +233,11 @@ class QWebSocketServer(QObject):
         """The number of sockets that may wait."""
         return self._max_pending
 
-    def handleConnection(self, socket: QTcpSocket, /) -> None:
+    def handleConnection(self, socket: QTcpSocket | None, /) -> None:
         """Take a connected socket from elsewhere; bytes may wait in it. It is the server's now."""
-        _arguments.check("handleConnection", socket, QTcpSocket)
-        self._begin(socket)
+        _arguments.check("handleConnection", socket, QTcpSocket, type(None))
+        if socket is not None and socket.state() == QTcpSocket.SocketState.ConnectedState:
+            self._begin(socket)
 
     def broadcastTextMessage(
         self, message: str, /, sockets: Iterable[QWebSocket] | None = None
@@ -351,25 +360,29 @@ class QWebSocketServer(QObject):
 
     def _begin(self, socket: QTcpSocket) -> None:
         incoming = Incoming(self, self._listener, socket)
-        if len(self._pending) >= self._max_pending:
+        if len(self._listener.pending) >= self._max_pending:
             incoming.refuse(RefusalError(503, "Too many connections are waiting."))
             code = CloseCode.CloseCodeAbnormalDisconnection
             self._fail(code, "Too many pending connections.")
             return
-        if isinstance(socket, QSslSocket) and not socket.isEncrypted():
-            self._wire_tls(incoming, socket)
+        secure = self._secure_mode is _SslMode.SecureMode
+        if secure and isinstance(socket, QSslSocket) and not socket.isEncrypted():
+            incoming.forward(self._tls_signals(socket))
+            socket.sslErrors.connect(incoming.on_ssl_errors)
             socket.setSslConfiguration(self.sslConfiguration())
             socket.startServerEncryption()
         incoming.begin(self._handshake_timeout)
 
-    def _wire_tls(self, incoming: Incoming, socket: QSslSocket) -> None:
-        socket.peerVerifyError.connect(self.peerVerifyError)
-        socket.sslErrors.connect(self.sslErrors)
-        socket.sslErrors.connect(incoming.on_ssl_errors)
-        socket.preSharedKeyAuthenticationRequired.connect(self.preSharedKeyAuthenticationRequired)
-        socket.alertSent.connect(self.alertSent)
-        socket.alertReceived.connect(self.alertReceived)
-        socket.handshakeInterruptedOnError.connect(self.handshakeInterruptedOnError)
+    def _tls_signals(self, socket: QSslSocket) -> list[tuple[SignalInstance, SignalInstance]]:
+        """The socket's signals that are the server's too, until the socket is handed out."""
+        return [
+            (socket.peerVerifyError, self.peerVerifyError),
+            (socket.sslErrors, self.sslErrors),
+            (socket.preSharedKeyAuthenticationRequired, self.preSharedKeyAuthenticationRequired),
+            (socket.alertSent, self.alertSent),
+            (socket.alertReceived, self.alertReceived),
+            (socket.handshakeInterruptedOnError, self.handshakeInterruptedOnError),
+        ]
 
     def _on_bad_request(self) -> None:
         self._fail_handshake(CloseCode.CloseCodeProtocolError, "Invalid handshake request.")
@@ -378,6 +391,8 @@ class QWebSocketServer(QObject):
         """Decide on a valid request (RFC 6455 section 4.2.2)."""
         authenticator = QWebSocketCorsAuthenticator(request.origin)
         self.originAuthenticationRequired.emit(authenticator)
+        if not isValid(self) or incoming.refused:
+            return  # the slot has closed or destroyed the server
         if not authenticator.allowed():
             incoming.refuse(RefusalError(403, "This origin is not allowed here."))
             self._fail_handshake(CloseCode.CloseCodePolicyViolated, "Access forbidden.")
@@ -394,7 +409,8 @@ class QWebSocketServer(QObject):
         answer, leftover = incoming.handshake.accept(self._answer_fields(request, subprotocol))
         tcp_socket = incoming.release()
         tcp_socket.write(answer)
-        url = QUrl(f"{self.serverUrl().scheme()}://{request.host}{request.target}")
+        host = request.host.encode("latin-1").decode(errors="replace")
+        url = QUrl(f"{self._scheme()}://{host}{request.target}")
         socket = QWebSocket._accepted(
             tcp_socket,
             _as_network_request(url, request),
@@ -404,7 +420,7 @@ class QWebSocketServer(QObject):
             subprotocol=subprotocol,
             leftover=leftover,
         )
-        self._pending.append(socket)
+        self._listener.pending.append(socket)
         self.newConnection.emit()
 
     def _answer_fields(self, request: UpgradeRequest, subprotocol: str) -> list[Field]:
@@ -426,6 +442,14 @@ class QWebSocketServer(QObject):
 def _as_network_request(url: QUrl, request: UpgradeRequest) -> QNetworkRequest:
     """The client's request as ``QWebSocket.request()`` gives it."""
     network_request = QNetworkRequest(url)
-    for name, value in request.fields:
+    values: dict[bytes, bytes] = {}
+    for name, value in request.fields:  # fields of one name are one list (RFC 9110 section 5.3)
+        values[name] = values[name] + b", " + value if name in values else value
+    for name, value in values.items():
         network_request.setRawHeader(name, value)
     return network_request
+
+
+def _deprecated(function: str) -> None:
+    newer = function.replace("native", "socket").replace("Native", "Socket")
+    warnings.warn(f"{function}() is deprecated: use {newer}()", DeprecationWarning, stacklevel=3)

@@ -13,15 +13,20 @@ from pyqwebsocket._engine.handshake import Field, accept_value, tokens_of, value
 
 _MAX_LINE: Final = 8 * 1024  # bytes of a line of the head, as Qt
 _MAX_FIELDS: Final = 100  # as Qt
-_MAX_HEAD: Final = _MAX_LINE * _MAX_FIELDS
+_MAX_HEAD: Final = 128 * 1024  # bytes
 
 _TOO_LARGE: Final = 431
+_HTTP_VERSIONS: Final = frozenset({b"1.1", b"1.2"})  # as Qt
 
-_TARGET: Final = re.compile(r"(?:(?:http|ws)s?://[^/?#]+)?(/[^#]*)?(\?[^#]*)?", re.IGNORECASE)
-_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s\[\]/?#@,:\\]+)(?::[0-9]*)?")
+_TARGET: Final = re.compile(r"(?:(?:http|ws)s?://[^/?#]+)?(/[^?#]*)?(\?[^#]*)?", re.IGNORECASE)
+# RFC 3986 section 3.2.2, and letters beyond ASCII.
+_HOST: Final = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=\xa1-\xff-]+)(?::[0-9]*)?"
+)
 
-# Lines that end with LF alone, or that go on (RFC 9112 sections 2.2 and 5.2): h11 takes both.
-_LOOSE_LINES: Final = re.compile(rb"(?<!\r)\n|\n[ \t]")
+# What h11 takes though RFC 9112 need not be read so (sections 2.2 and 5.2): lines that end with LF
+# alone, lines that go on; and DEL, which RFC 9110 section 5.5 does not allow.
+_LOOSE: Final = re.compile(rb"(?<!\r)\n|\n[ \t]|\x7f")
 
 # The reason phrases of the answers given here (RFC 9110 section 15).
 _PHRASES: Final = {
@@ -41,7 +46,7 @@ class UpgradeRequest(NamedTuple):
     """A valid request to switch to the WebSocket protocol.
 
     Attributes:
-        target: the request target as it was sent.
+        target: path and query of the request target, percent-encoded as they were sent.
         host: the value of ``Host``.
         origin: the value of ``Origin``, or "".
         version_matches: whether version 13 is among those the client speaks.
@@ -74,7 +79,11 @@ class RefusalError(HandshakeError):
 
 
 class ServerHandshake:
-    """The server's half of one opening handshake: feed it, then ``accept()`` or ``refuse()``."""
+    """The server's half of one opening handshake: feed it, then ``accept()`` or ``refuse()``.
+
+    Attributes:
+        complete: whether the client has sent its request whole, and need not send anything more.
+    """
 
     def __init__(self) -> None:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
@@ -83,6 +92,8 @@ class ServerHandshake:
         self._line_size = 0  # of the line that is not complete
         self._key = b""
         self._over = False
+        self.complete = False
+        self._is_head_request = False
 
     def receive_data(self, data: bytes) -> UpgradeRequest | None:
         """Take bytes from the client; None until its request is complete.
@@ -96,6 +107,7 @@ class ServerHandshake:
         try:
             self._http.receive_data(data)
             event = self._http.next_event()
+            self.complete = self._head.endswith(b"\r\n\r\n")
             if event is h11.NEED_DATA:
                 self._check_size(data)
                 return None
@@ -103,6 +115,7 @@ class ServerHandshake:
             return self._check(event)
         except h11.RemoteProtocolError as error:
             self._over = True
+            self.complete = self._head.endswith(b"\r\n\r\n")
             if error.error_status_hint == _TOO_LARGE:
                 raise _too_large() from None
             raise RefusalError(400, "This is not a valid HTTP request.") from None
@@ -113,39 +126,41 @@ class ServerHandshake:
         self._line_count += line_ends
         line_start = data.rfind(b"\n") + 1
         self._line_size = len(data) - line_start + (0 if line_ends else self._line_size)
-        if self._line_size > _MAX_LINE or self._line_count > _MAX_FIELDS + 1:
+        if self._line_size + 2 > _MAX_LINE or self._line_count > _MAX_FIELDS + 1:
             self._over = True
             raise _too_large()
 
     def _check(self, event: h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]) -> UpgradeRequest:
         """Check a request as section 4.2.1 asks; ``h11`` has checked that it is HTTP."""
-        if not isinstance(event, h11.Request):
-            raise RefusalError(400, "This is not a request.")
+        assert isinstance(event, h11.Request)  # noqa: S101 - with it h11 begins
+        self._is_head_request = event.method == b"HEAD"
         fields = [(bytes(name), bytes(value)) for name, value in event.headers]
-        if len(fields) > _MAX_FIELDS or any(len(n) + len(v) + 2 > _MAX_LINE for n, v in fields):
+        if len(fields) > _MAX_FIELDS:
             raise _too_large()
-        self._finish_request(fields)
         if event.method != b"GET":
             raise RefusalError(405, "Only GET can lead to a WebSocket.", [(b"Allow", b"GET")])
-        target = event.target.decode("latin-1")
-        if event.http_version != b"1.1" or not _TARGET.fullmatch(target):
+        self._finish_request(fields)
+        target = _TARGET.fullmatch(event.target.decode("latin-1"))
+        if event.http_version not in _HTTP_VERSIONS or not target:
             raise RefusalError(400, "A WebSocket request is GET /path HTTP/1.1.")
-        if "websocket" not in tokens_of(fields, b"upgrade") or "upgrade" not in tokens_of(
-            fields, b"connection"
-        ):
+        if not values_of(fields, b"upgrade"):
             raise RefusalError(
                 426, "Only WebSocket clients are served here.", [*_UPGRADE, _VERSION]
             )
-        host = values_of(fields, b"host")[0]
+        if "websocket" not in tokens_of(fields, b"upgrade") or "upgrade" not in tokens_of(
+            fields, b"connection"
+        ):
+            raise RefusalError(400, "Upgrade and Connection do not ask for a WebSocket.")
+        host = ",".join(values_of(fields, b"host"))
         if not _HOST.fullmatch(host):
             raise RefusalError(400, "Host does not name a host.")
         versions = tokens_of(fields, b"sec-websocket-version")
-        if not any(version.isdecimal() for version in versions):
+        if not any(version.isdecimal() and int(version) < 1 << 31 for version in versions):
             raise wrong_version()
         self._key = _checked_key(values_of(fields, b"sec-websocket-key"))
         offered = ",".join(values_of(fields, b"sec-websocket-protocol")).split(",")
         return UpgradeRequest(
-            target=target,
+            target=(target[1] or "/") + (target[2] or ""),
             host=host,
             origin=next(iter(values_of(fields, b"origin")), ""),
             version_matches="13" in versions,
@@ -161,9 +176,12 @@ class ServerHandshake:
             raise RefusalError(400, "A WebSocket request has no body.")
         while self._http.next_event() not in (h11.NEED_DATA, h11.PAUSED):
             pass
+        self.complete = True
         head = self._head[: len(self._head) - len(self._http.trailing_data[0])]
-        if _LOOSE_LINES.search(head):
-            raise RefusalError(400, "The lines of an HTTP request end with CR LF and do not go on.")
+        if len(head) > _MAX_HEAD or max(map(len, head.split(b"\r\n"))) + 2 > _MAX_LINE:
+            raise _too_large()
+        if _LOOSE.search(head):
+            raise RefusalError(400, "The head of the request is not well formed.")
 
     def accept(self, fields: Sequence[Field]) -> tuple[bytes, bytes]:
         """The bytes of the answer that accepts, and the client's bytes behind its request: frames.
@@ -197,8 +215,8 @@ class ServerHandshake:
         )
         # Not through this connection's h11: it may have given up in the middle of the request.
         answer = h11.Connection(h11.SERVER)
-        parts = (answer.send(response), answer.send(h11.Data(data=body)))
-        return b"".join(part for part in parts if part)
+        head = answer.send(response) or b""
+        return head if self._is_head_request else head + body
 
 
 def wrong_version() -> RefusalError:

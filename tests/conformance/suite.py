@@ -5,24 +5,36 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from conformance.expected import Result
-from support.process import start_on_free_port
+from support.process import Program, start_on_free_port
 
 TESTS = Path(__file__).resolve().parents[1]
 REPORTS = TESTS / "conformance" / "reports"
-CLIENT_TIMEOUT = 3600
-"""Seconds for one whole run of the client; its own watchdog ends a single stalled case."""
+RUN_TIMEOUT = 3600
+"""Seconds for one whole run of a client, ours or the fuzzing one; a single stalled case ends
+sooner, by the watchdog of ours and by the time limits of the suite."""
 
 Mode = Literal["fuzzingserver", "fuzzingclient"]
+Role = Literal["client", "server"]
+"""What the program under test is; the suite is the other."""
 
 
 class ConformanceError(AssertionError):
     """The program under test ended early, or the suite wrote no report."""
+
+
+def run(
+    role: Role, module: str, wstest: Path, cases: Sequence[str], label: str = ""
+) -> dict[str, Result]:
+    """Run the client or the server on *module* through *cases*; see :func:`run_client`."""
+    runner = run_client if role == "client" else run_server
+    return runner(module, wstest, cases, label)
 
 
 def run_client(
@@ -42,11 +54,11 @@ def run_client(
         done = subprocess.run(
             [sys.executable, "-m", "conformance.client", url, agent],
             cwd=TESTS,
-            env=_client_environment(module),
+            env=_tested_environment(module),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=CLIENT_TIMEOUT,
+            timeout=RUN_TIMEOUT,
             check=False,
         )
     print(done.stdout, done.stderr, sep="", end="", flush=True)
@@ -55,6 +67,51 @@ def run_client(
             f"the client on {module} ended with {done.returncode}:\n{done.stderr}"
         )
     return read_report(folder, agent)
+
+
+def run_server(
+    module: str, wstest: Path, cases: Sequence[str], label: str = ""
+) -> dict[str, Result]:
+    """Run the server on *module* through *cases*; return what Autobahn says of each.
+
+    The arguments are those of :func:`run_client`.
+    """
+    agent = module.partition(".")[0] + label
+    folder = _empty_folder(REPORTS / f"server-{agent}")
+    command = [sys.executable, "-m", "conformance.server", agent]
+    server = Program(command, cwd=TESTS, env=_tested_environment(module))
+    try:
+        started = time.monotonic()
+        _run_fuzzing_client(wstest, f"ws://127.0.0.1:{server.port}", agent, cases, folder)
+        seconds = time.monotonic() - started
+        if not server.is_running():
+            raise ConformanceError(f"the server on {module} ended:\n{server.output()}")
+        print(f"{module}: {len(cases)} cases in {seconds:.1f} s")
+    finally:
+        print(server.output().partition("\n")[2], end="", flush=True)  # without its port
+        server.stop()
+    return read_report(folder, agent)
+
+
+def _run_fuzzing_client(
+    wstest: Path, url: str, agent: str, cases: Sequence[str], folder: Path
+) -> None:
+    """Run the fuzzing client through *cases* of the server at *url*, to its end."""
+    servers = [{"agent": agent, "url": url}]
+    spec = {"servers": servers, "outdir": str(folder), "cases": list(cases)}
+    done = subprocess.run(
+        wstest_command(wstest, "fuzzingclient", spec, folder),
+        cwd=folder,
+        env=_plain_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_TIMEOUT,
+        check=False,
+    )
+    if done.returncode:
+        raise ConformanceError(f"wstest ended with {done.returncode}:\n{done.stdout}")
 
 
 @contextmanager
@@ -100,8 +157,8 @@ def _empty_folder(folder: Path) -> Path:
     return folder
 
 
-def _client_environment(module: str) -> dict[str, str]:
-    """Return an environment in which the client finds the very packages that this process has."""
+def _tested_environment(module: str) -> dict[str, str]:
+    """Return an environment in which our program finds the very packages of this process."""
     return os.environ | {
         "PYQWEBSOCKET_TEST_MODULE": module,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),

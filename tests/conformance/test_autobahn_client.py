@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from conformance.expected import COMPRESSION_WATCH, Result, cases_of, complaints, expected_results
+from conformance.expected import (
+    COMPRESSION_WATCH,
+    SECTIONS,
+    Result,
+    cases_of,
+    complaints,
+    expected_results,
+)
 from conformance.suite import run_client
 from support.qtmodule import MODULE_NAME, ON_QT
-
-SECTIONS = ("1", "2", "3", "4", "5", "6", "7", "9", "10")
 
 pytestmark = pytest.mark.timeout(1800)  # the first test waits for all cases to be run
 

@@ -3,6 +3,9 @@
 The clients are plain non-blocking sockets without threads: each look at them (``answer``,
 ``frames``, ``eof``) moves what can be moved, so a test waits for them in the event loop that also
 serves them. Nothing of the package under test and nothing of Qt is used in them.
+
+The test modules name this one in ``pytest_plugins`` for its fixtures, after they have imported it
+(PYTEST_DONT_REWRITE: pytest warns otherwise).
 """
 
 import base64
@@ -22,7 +25,7 @@ from shiboken6.Shiboken import delete, isValid
 
 from support.client import PATIENCE
 from support.peer import CLOSE, KEY_SUFFIX, PING, PONG, Frame, apply_mask, frame
-from support.qtmodule import QWebSocketServer
+from support.qtmodule import ON_QT, QWebSocketServer
 from support.trace import Trace
 
 MASK = b"\x11\x22\x33\x44"
@@ -130,6 +133,7 @@ class Caller:
         self._socket: Any = socket.create_connection((host, port), timeout=10)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
+        self.server_port = port
         self._socket.setblocking(False)
         if context is not None:
             self._socket = context.wrap_socket(
@@ -159,9 +163,18 @@ class Caller:
         """Leave what comes in the kernel's buffers."""
         self._reading = False
 
+    def resume_reading(self) -> None:
+        """Read again."""
+        self._reading = True
+
     def end(self) -> None:
         """Free the socket."""
         self._socket.close()
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait for the server to read."""
+        return len(self._outbox)
 
     @property
     def eof(self) -> bool:
@@ -331,6 +344,7 @@ class Serving:
         self, qtbot: Any, name: str = "a server", *, secure: bool = False, kind: Any = None
     ) -> None:
         self.qtbot = qtbot
+        self.patience = PATIENCE
         modes = QWebSocketServer.SslMode
         mode = modes.SecureMode if secure else modes.NonSecureMode
         self.server: Any = (kind or QWebSocketServer)(name, mode)
@@ -358,11 +372,11 @@ class Serving:
             self.accepted.append(accepted)
             self.traces.append(Trace(accepted))
 
-    def until(self, condition: Callable[[], Any], timeout: int = PATIENCE) -> None:
+    def until(self, condition: Callable[[], Any], timeout: int | None = None) -> None:
         """Wait in an event loop until the condition holds."""
-        self.qtbot.waitUntil(lambda: bool(condition()), timeout=timeout)
+        self.qtbot.waitUntil(lambda: bool(condition()), timeout=timeout or self.patience)
 
-    def until_line(self, line: str, count: int = 1, timeout: int = PATIENCE) -> None:
+    def until_line(self, line: str, count: int = 1, timeout: int | None = None) -> None:
         """Wait until the server's trace has this line."""
         try:
             self.until(lambda: self.lines.count(line) >= count, timeout)
@@ -379,6 +393,14 @@ class Serving:
         self.callers.append(caller)
         caller.send(*chunks)
         return caller
+
+    def call_many(self, count: int, sent: bytes) -> list[Caller]:
+        """Call so often, a few at a time: no more than wait for a server that accepts."""
+        callers: list[Caller] = []
+        while len(callers) < count:
+            callers += [self.call(sent) for _ in range(min(25, count - len(callers)))]
+            self.until(lambda: all_of(callers, lambda item: item.answer or item.eof), 4 * PATIENCE)
+        return callers
 
     def until_answered(self, caller: Caller) -> Answer:
         """Wait for the head of the answer."""
@@ -442,11 +464,11 @@ class Session:
         """What the accepted socket said so far."""
         return self.trace.lines
 
-    def until(self, condition: Callable[[], Any], timeout: int = PATIENCE) -> None:
+    def until(self, condition: Callable[[], Any], timeout: int | None = None) -> None:
         """Wait in an event loop until the condition holds."""
         self.serving.until(condition, timeout)
 
-    def until_last(self, line: str, timeout: int = PATIENCE) -> None:
+    def until_last(self, line: str, timeout: int | None = None) -> None:
         """Wait until the trace of the accepted socket ends with this line."""
         try:
             self.until(lambda: self.lines[-1:] == [line], timeout)
@@ -476,12 +498,17 @@ def all_of(callers: Sequence[Caller], condition: Callable[[Caller], Any]) -> boo
 
 
 @pytest.fixture
-def make_serving(qtbot: Any) -> Iterator[Callable[..., Serving]]:
+def make_serving(
+    qtbot: Any, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Serving]]:
     """Make servers, and end them and all that belongs to them after the test."""
     made: list[Serving] = []
+    hopeless = ON_QT and request.node.get_closest_marker("beyond") is not None
 
     def make(*args: Any, **kwargs: Any) -> Serving:
         made.append(Serving(qtbot, *args, **kwargs))
+        if hopeless:  # Qt's module will not do it
+            made[-1].patience = 1500
         return made[-1]
 
     yield make
