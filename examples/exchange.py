@@ -1,7 +1,8 @@
-"""Exchange messages with a server that somebody else wrote, and show each one with its time.
+"""Exchange messages between a client and two servers, and show each one with its time.
 
-The server is an echo server on the ``websockets`` library (``pip install websockets``), started
-here in a process of its own. The program ends with 0 only when every echo arrived as it was sent.
+The first server is this package's own QWebSocketServer, in this process; the second is one that
+somebody else wrote, on the ``websockets`` library (``pip install websockets``), in a process of its
+own. The program ends with 0 only when every echo of both arrived as it was sent.
 
     python examples/exchange.py
 """
@@ -9,12 +10,21 @@ here in a process of its own. The program ends with 0 only when every echo arriv
 import sys
 from collections import deque
 
-from PySide6.QtCore import QByteArray, QCoreApplication, QElapsedTimer, QObject, QProcess, QTimer
-from PySide6.QtNetwork import QAbstractSocket
+from PySide6.QtCore import (
+    QByteArray,
+    QCoreApplication,
+    QElapsedTimer,
+    QObject,
+    QProcess,
+    QTimer,
+    QUrl,
+    Signal,
+)
+from PySide6.QtNetwork import QAbstractSocket, QHostAddress
 
-from pyqwebsocket.QtWebSockets import QWebSocket, QWebSocketProtocol
+from pyqwebsocket.QtWebSockets import QWebSocket, QWebSocketProtocol, QWebSocketServer
 
-ECHO_SERVER = """
+FOREIGN_SERVER = """
 from websockets.sync.server import serve
 
 def echo(connection):
@@ -47,52 +57,37 @@ def shown(message: str | bytes) -> str:
 
 
 class Exchange(QObject):
-    """Starts the server, sends all messages, and compares what comes back."""
+    """Sends all messages to an echo server, and compares what comes back."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    finished = Signal(str)
+    """The exchange is over; the text says what went wrong, or nothing."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._expected: deque[str | bytes] = deque(MESSAGES)
         self._is_ponged = False
-        self._is_ended = False
+        self._problem = ""
         self._clock = QElapsedTimer()
-        self._clock.start()
-        self._server = QProcess(self)
-        self._server.readyReadStandardOutput.connect(self._on_server_ready)
-        self._server.finished.connect(self._on_server_finished)
         self._socket = QWebSocket(parent=self)
         self._socket.connected.connect(self._on_connected)
-        self._socket.textMessageReceived.connect(self._on_text)
+        self._socket.textMessageReceived.connect(self._on_message)
         self._socket.binaryMessageReceived.connect(self._on_binary)
         self._socket.pong.connect(self._on_pong)
         self._socket.disconnected.connect(self._on_disconnected)
         self._socket.errorOccurred.connect(self._on_error)
-        QTimer.singleShot(TIMEOUT, self._on_timeout)
 
-    def start(self) -> None:
-        """Start the server; the rest follows from its port."""
-        self._server.start(sys.executable, ["-c", ECHO_SERVER])
+    def start(self, url: QUrl) -> None:
+        """Connect; the rest follows from the signals."""
+        self._clock.start()
+        self._say(f"     connecting to {url.toString()}")
+        self._socket.open(url)
+
+    def missing(self) -> int:
+        """How many echoes have not come yet."""
+        return len(self._expected)
 
     def _say(self, line: str) -> None:
         print(f"{self._clock.elapsed() / 1000:7.3f} s  {line}", flush=True)
-
-    def _end(self, problem: str = "") -> None:
-        """Stop the server and the program; *problem* says why it failed."""
-        if self._is_ended:
-            return
-        self._is_ended = True
-        self._server.kill()
-        self._server.waitForFinished()
-        if problem:
-            print(f"error: {problem}", file=sys.stderr)
-        QCoreApplication.exit(1 if problem else 0)
-
-    def _on_server_ready(self) -> None:
-        if not self._server.canReadLine():
-            return
-        port = int(self._server.readLine().data())
-        url = f"ws://127.0.0.1:{port}/"
-        self._say(f"     connecting to {url}")
-        self._socket.open(url)
 
     def _on_connected(self) -> None:
         self._say("     connected")
@@ -105,17 +100,13 @@ class Exchange(QObject):
         self._say("-->  ping    b'are you there?'")
         self._socket.ping(b"are you there?")
 
-    def _on_text(self, text: str) -> None:
-        self._on_message(text)
-
     def _on_binary(self, data: QByteArray) -> None:
         self._on_message(data.data())
 
     def _on_message(self, message: str | bytes) -> None:
         self._say(f"<--  {shown(message)}")
         if not self._expected or message != self._expected.popleft():
-            self._end("this is not what was sent")
-            return
+            self._problem = "an echo is not what was sent"
         self._close_when_complete()
 
     def _on_pong(self, elapsed: int, payload: QByteArray) -> None:
@@ -131,27 +122,79 @@ class Exchange(QObject):
     def _on_disconnected(self) -> None:
         code, reason = self._socket.closeCode().value, self._socket.closeReason()
         self._say(f"     disconnected, close code {code}, reason {reason!r}")
-        missing = len(self._expected)
-        self._end(f"{missing} echoes are missing" if missing or not self._is_ponged else "")
+        if self._expected or not self._is_ponged:
+            self._problem = f"{len(self._expected)} echoes are missing"
+        self.finished.emit(self._problem)
 
     def _on_error(self, error: QAbstractSocket.SocketError) -> None:
         self._say(f"     {error.name}: {self._socket.errorString()}")
 
-    def _on_server_finished(self) -> None:
-        """Report that the server ended by itself; after the end this does nothing."""
-        printed = self._server.readAllStandardError().data().decode(errors="replace").strip()
-        self._end(f"the server ended: {printed or 'without a word'}")
+
+class Demonstration(QObject):
+    """Runs an exchange with our own server, then one with somebody else's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server = QWebSocketServer("exchange", QWebSocketServer.SslMode.NonSecureMode, self)
+        self._server.newConnection.connect(self._on_new_connection)
+        self._foreign_server = QProcess(self)
+        self._foreign_server.readyReadStandardOutput.connect(self._on_foreign_server_ready)
+        self._foreign_server.finished.connect(self._on_foreign_server_finished)
+        self._exchange = Exchange(self)
+        QTimer.singleShot(TIMEOUT, self._on_timeout)
+
+    def start(self) -> None:
+        """Begin with our own server."""
+        if not self._server.listen(QHostAddress.SpecialAddress.LocalHost):
+            self._end(f"cannot listen: {self._server.errorString()}")
+            return
+        print("With QWebSocketServer:")
+        self._exchange.finished.connect(self._on_own_finished)
+        self._exchange.start(self._server.serverUrl())
+
+    def _on_new_connection(self) -> None:
+        socket = self._server.nextPendingConnection()
+        if socket is not None:  # the server keeps it until it is disconnected
+            socket.textMessageReceived.connect(socket.sendTextMessage)
+            socket.binaryMessageReceived.connect(socket.sendBinaryMessage)
+
+    def _on_own_finished(self, problem: str) -> None:
+        if problem:
+            self._end(problem)
+            return
+        print("With a server on the websockets library:")
+        self._foreign_server.start(sys.executable, ["-c", FOREIGN_SERVER])
+
+    def _on_foreign_server_ready(self) -> None:
+        if self._foreign_server.canReadLine():
+            port = int(self._foreign_server.readLine().data())
+            self._exchange = Exchange(self)
+            self._exchange.finished.connect(self._end)
+            self._exchange.start(QUrl(f"ws://127.0.0.1:{port}/"))
+
+    def _on_foreign_server_finished(self) -> None:
+        printed = self._foreign_server.readAllStandardError().data().decode(errors="replace")
+        self._end(f"the server ended: {printed.strip() or 'without a word'}")
 
     def _on_timeout(self) -> None:
-        missing = len(self._expected)
-        self._end(f"not done within {TIMEOUT / 1000:.0f} s, {missing} echoes are missing")
+        missing = self._exchange.missing()
+        self._end(f"not done within {TIMEOUT // 1000} s, {missing} echoes are missing")
+
+    def _end(self, problem: str = "") -> None:
+        """Stop the server and the program; *problem* says why it failed."""
+        self._foreign_server.finished.disconnect()
+        self._foreign_server.kill()
+        self._foreign_server.waitForFinished()
+        if problem:
+            print(f"error: {problem}", file=sys.stderr)
+        QCoreApplication.exit(1 if problem else 0)
 
 
 def main() -> int:
-    """Run the exchange; return 0 if every echo arrived."""
+    """Run the demonstration; return 0 if every echo arrived."""
     application = QCoreApplication(sys.argv)
-    exchange = Exchange()
-    exchange.start()
+    demonstration = Demonstration()
+    QTimer.singleShot(0, demonstration.start)
     return application.exec()
 
 

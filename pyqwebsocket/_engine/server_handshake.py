@@ -15,6 +15,7 @@ _MAX_LINE: Final = 8 * 1024  # bytes of a line of the head, as Qt
 _MAX_FIELDS: Final = 100  # as Qt
 _MAX_HEAD: Final = 128 * 1024  # bytes
 
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _TOO_LARGE: Final = 431
 _HTTP_VERSIONS: Final = frozenset({b"1.1", b"1.2"})  # as Qt
 
@@ -126,7 +127,7 @@ class ServerHandshake:
         self._line_count += line_ends
         line_start = data.rfind(b"\n") + 1
         self._line_size = len(data) - line_start + (0 if line_ends else self._line_size)
-        if self._line_size + 2 > _MAX_LINE or self._line_count > _MAX_FIELDS + 1:
+        if self._line_size + 1 > _MAX_LINE or self._line_count > _MAX_FIELDS + 1:
             self._over = True
             raise _too_large()
 
@@ -155,7 +156,7 @@ class ServerHandshake:
         if not _HOST.fullmatch(host):
             raise RefusalError(400, "Host does not name a host.")
         versions = tokens_of(fields, b"sec-websocket-version")
-        if not any(version.isdecimal() and int(version) < 1 << 31 for version in versions):
+        if not any(_NUMBER.fullmatch(version) for version in versions):
             raise wrong_version()
         self._key = _checked_key(values_of(fields, b"sec-websocket-key"))
         offered = ",".join(values_of(fields, b"sec-websocket-protocol")).split(",")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.peers import told_by_engine, told_by_websockets, told_by_wsproto
 from engine.transcript import (
     CLIENT,
     CLOSED,
@@ -28,7 +29,7 @@ from engine.transcript import (
     masked,
     wire_for,
 )
-from pyqwebsocket._engine.connection import Connection, Role, clipped_utf8
+from pyqwebsocket._engine.connection import Connection, Role, clipped_utf8, encode_message
 
 UTF8 = (1007, "Invalid UTF-8 code encountered.")
 NOTHING_TO_CONTINUE = "Received Continuation frame, while there is nothing to continue."
@@ -711,6 +712,20 @@ def test_whether_a_frame_has_begun(role: Role):
     assert not conn.mid_frame  # between two fragments nothing has stalled
 
 
+@pytest.mark.parametrize("role", [CLIENT, SERVER])
+def test_whether_bytes_wait_that_nobody_has_looked_at(role: Role):
+    conn = connection(role, frames=True)
+    assert not conn.has_unread_data
+    conn.receive_data(wire_for(role, [b"\x81\x02Hi", b"\x89\x00"]))
+    waiting = []
+    while conn.next_event() is not None:
+        waiting.append(conn.has_unread_data)
+    assert waiting == [True, True, False]  # the frame, its message, the ping
+    assert not conn.has_unread_data
+    conn.receive_data(b"\x88")
+    assert conn.has_unread_data
+
+
 # Sending
 
 
@@ -734,6 +749,28 @@ def sent(conn: Connection, payload: Any, size: int, opcode: int = 2) -> list[byt
 def test_a_message_is_cut_into_frames(payload: bytes, size: int, frames: list[bytes], kind: type):
     assert sent(connection(SERVER), kind(payload), size) == frames
     assert sent(connection(CLIENT), kind(payload), size) == [masked(it) for it in frames]
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 70000])
+@pytest.mark.parametrize("frame_size", [1, 2, 125, 126, 127, 65535, 65536, 1 << 31])
+@pytest.mark.parametrize("opcode", [1, 2])
+def test_a_message_is_encoded_once_for_all_clients(opcode: int, frame_size: int, size: int):
+    """As every server's connection would have sent it, and as others read it."""
+    if size // frame_size > 1000:
+        frame_size = size // 1000
+    payload = b"0123456789" * (size // 10) + b"x" * (size % 10)
+    frames = list(encode_message(opcode, payload, frame_size=frame_size))
+    assert frames == sent(connection(SERVER), payload, frame_size, opcode)
+    kinds = {1: ("text", payload.decode()), 2: ("binary", payload)}
+    for decode in (told_by_wsproto, told_by_websockets, told_by_engine):
+        assert decode(CLIENT, frames) == [kinds[opcode]]
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_message_is_encoded_with_the_keys_of_a_client(kind: type):
+    keys = iter([b"\x00\x00\x00\x00", b"aaaa"])
+    frames = encode_message(2, kind(b"ab"), frame_size=1, new_key=lambda: next(keys))
+    assert list(frames) == [b"\x02\x81\x00\x00\x00\x00a", b"\x80\x81aaaa\x03"]
 
 
 def test_text_is_cut_by_bytes():

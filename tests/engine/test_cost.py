@@ -24,6 +24,7 @@ from engine.transcript import (
     masked,
 )
 from pyqwebsocket._engine.connection import Connection, Role
+from pyqwebsocket._engine.server_handshake import RefusalError, ServerHandshake
 
 KIB, MIB = 1 << 10, 1 << 20
 ROLES = [CLIENT, SERVER]
@@ -194,6 +195,58 @@ def test_twice_the_answer_takes_twice_the_calls(start: bytes, more: bytes):
     assert calls_of(lambda: work(24_000)) <= 2.05 * calls_of(lambda: work(12_000))
 
 
+REQUEST_LINE = b"GET / HTTP/1.1\r\n"
+HEADS = [
+    (b"", b"x", 4000),
+    (b"GET /", b"?", 4000),
+    (REQUEST_LINE + b"X: ", b"y", 4000),
+    (REQUEST_LINE + b"X:", b" ", 4000),
+    (REQUEST_LINE, b"X: " + b"y" * 75 + b"\r\n", 4000),
+    (REQUEST_LINE, b"X: " + b"y" * 1995 + b"\r\n", 60_000),
+    (REQUEST_LINE, b"X: " + b"\t y" * 665 + b"\r\n", 60_000),
+]
+
+
+@pytest.mark.parametrize("piece", [1, 16])
+@pytest.mark.parametrize(("start", "more", "size"), HEADS)
+def test_twice_the_request_takes_twice_the_calls(start: bytes, more: bytes, size: int, piece: int):
+    """That of a client which drips it, up to the limits of a head."""
+
+    def work(size: int) -> int:
+        shake, pieces = ServerHandshake(), in_pieces(start + more * (size // len(more)), piece)
+        return calls_of(lambda: drip(shake, pieces))
+
+    assert work(2 * size) <= 2.05 * work(size)
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize(("start", "more", "size"), HEADS)
+def test_twice_the_request_takes_twice_the_copies(start: bytes, more: bytes, size: int):
+    def work(size: int) -> int:
+        shake, total = ServerHandshake(), 0
+        for piece in in_pieces(start + more * (size // len(more)), 16):
+            before, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            drip(shake, [piece])
+            total += tracemalloc.get_traced_memory()[1] - before
+        return total
+
+    assert work(2 * size) <= 2.3 * work(size)
+
+
+@pytest.mark.parametrize("more", [b"x", b"X: y\r\n", b"\x81\x00"])
+def test_what_comes_after_a_refusal_is_not_looked_at(more: bytes):
+    shake = ServerHandshake()
+    with pytest.raises(RefusalError):
+        shake.receive_data(b"\x16")
+    assert calls_of(lambda: drip(shake, [more * 1000])) < 10
+
+
+def drip(shake: ServerHandshake, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        assert shake.receive_data(piece) is None
+
+
 @pytest.mark.parametrize("size", [100_000])
 def test_an_outgoing_message_is_made_frame_by_frame(size: int):
     def work(count: int) -> None:
@@ -311,3 +364,54 @@ def test_outgoing_frames_are_not_kept_together():
     for _ in connection(CLIENT).send_message(2, payload, frame_size=64 * KIB):
         pass
     assert tracemalloc.get_traced_memory()[1] - before < MIB
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize(
+    ("head", "most"),
+    [
+        (b"", 12 * KIB),
+        (REQUEST_LINE + b"Host: x\r\n" + b"X: y\r\n" * 30, 14 * KIB),
+        (REQUEST_LINE + b"X: " + b"y" * 8000, 40 * KIB),
+        (REQUEST_LINE + (b"X: " + b"y" * 7995 + b"\r\n") * 16, 400 * KIB),
+    ],
+)
+def test_a_half_open_handshake_is_small(head: bytes, most: int):
+    """Whatever its client sends: what is above the limits ends it."""
+    pieces = in_pieces(head, 16)
+    before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    shake = ServerHandshake()
+    drip(shake, pieces)
+    assert tracemalloc.get_traced_memory()[1] - before < most
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize(
+    "piece", [b"x" * 1000, b"X: y\r\n" * 20, b"X: " + b"y" * 995 + b"\r\n", b" z\n" * 50]
+)
+def test_an_endless_request_is_not_kept(piece: bytes):
+    shake = ServerHandshake()
+    before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    with pytest.raises(RefusalError):
+        drip(shake, [REQUEST_LINE, *[piece] * 10_000])
+    drip(shake, [piece] * 10_000)
+    assert tracemalloc.get_traced_memory()[1] - before < 400 * KIB
+
+
+@pytest.mark.usefixtures("traced")
+def test_an_accepted_handshake_keeps_nothing_of_its_request():
+    shake = ServerHandshake()
+    before, _ = tracemalloc.get_traced_memory()
+    request = shake.receive_data(
+        REQUEST_LINE
+        + b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        + (b"X: " + b"y" * 7995 + b"\r\n") * 15
+        + b"\r\n"
+    )
+    assert request is not None
+    shake.accept([])
+    del request
+    assert tracemalloc.get_traced_memory()[0] - before < 32 * KIB

@@ -46,7 +46,7 @@ ANSWER = (
 
 MAX_LINE = 8192  # bytes, CR LF included
 MAX_FIELDS = 100
-MAX_HEAD = MAX_LINE * MAX_FIELDS
+MAX_HEAD = 128 * 1024
 
 
 class Refused(NamedTuple):
@@ -67,7 +67,8 @@ NOT_OUR_LINE = Refused(400, "A WebSocket request is GET /path HTTP/1.1.")
 BAD_HOST = Refused(400, "Host does not name a host.")
 BAD_KEY = Refused(400, "Sec-WebSocket-Key is not the base64 of sixteen bytes.")
 WITH_BODY = Refused(400, "A WebSocket request has no body.")
-LOOSE_LINES = Refused(400, "The lines of an HTTP request end with CR LF and do not go on.")
+LOOSE = Refused(400, "The head of the request is not well formed.")
+NO_WEBSOCKET = Refused(400, "Upgrade and Connection do not ask for a WebSocket.")
 NOT_GET = Refused(405, "Only GET can lead to a WebSocket.", ((b"Allow", b"GET"),))
 NO_UPGRADE = Refused(426, "Only WebSocket clients are served here.", SWITCH)
 NO_VERSION = Refused(426, "Only version 13 is spoken here.", SWITCH)
@@ -93,7 +94,6 @@ def asked(shake: ServerHandshake, pieces: Iterable[bytes]) -> tuple[Outcome, byt
         try:
             request = shake.receive_data(piece)
         except RefusalError as error:
-            assert str(error) == error.text
             return Refused(error.status, error.text, error.fields), b"".join(rest)
         if request is not None:
             return request, b"".join(rest)
@@ -118,7 +118,7 @@ def check_request(data: bytes, *, leftover: bytes = b"") -> UpgradeRequest:
     return first
 
 
-def check_refusal(data: bytes, expected: Refused) -> None:
+def check_refusal(data: bytes, expected: Refused, method: str = "GET") -> None:
     """Play a request that is refused whole, split and truncated; nothing is taken afterwards."""
     for pieces in segmentations(data):
         shake = ServerHandshake()
@@ -126,18 +126,21 @@ def check_refusal(data: bytes, expected: Refused) -> None:
         assert outcome == expected, pieces
         for piece in (REQUEST, b"\x81\x05Hello", b"\r\n\r\n", b"", b"\x00"):
             assert shake.receive_data(piece) is None
-        check_answer(shake, expected)
+        check_answer(shake, expected, method)
     for prefix in prefixes(data):
         assert asked(ServerHandshake(), [prefix])[0] in (None, expected), prefix
 
 
-def check_answer(shake: ServerHandshake, refused: Refused) -> None:
+def check_answer(shake: ServerHandshake, refused: Refused, method: str = "GET") -> None:
     """Clients that others wrote read the refusal, its text, and that the connection ends."""
     data = shake.refuse(RefusalError(*refused))
     body = f"{refused.status} {REASONS[refused.status]}\n\n{refused.text}\n".encode()
+    assert f"\r\nContent-Length: {len(body)}\r\n".encode() in data
+    if method == "HEAD":
+        body = b""
     assert data.endswith(b"\r\n\r\n" + body)
 
-    status, fields, read = read_by_h11(data)
+    status, fields, read = read_by_h11(data, method)
     assert (status, read) == (refused.status, body)
     names = [name for name, _ in fields]
     assert len(names) == len(set(names))
@@ -145,7 +148,7 @@ def check_answer(shake: ServerHandshake, refused: Refused) -> None:
         if name != b"Connection":
             assert (name.lower(), value) in fields
 
-    told = read_by_http_client(data)
+    told = read_by_http_client(data, method)
     assert (told.status, told.reason) == (refused.status, REASONS[refused.status])
     assert told.headers.get_content_type() == "text/plain"
     assert told.will_close
@@ -163,9 +166,9 @@ REASONS = {
 }
 
 
-def read_by_h11(data: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def read_by_h11(data: bytes, method: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     client = h11.Connection(h11.CLIENT)
-    client.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+    client.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
     client.send(h11.EndOfMessage())
     client.receive_data(data)
     response, body = client.next_event(), b""
@@ -188,8 +191,8 @@ class Wire:
         return io.BytesIO(self._data)
 
 
-def read_by_http_client(data: bytes) -> http.client.HTTPResponse:
-    response = http.client.HTTPResponse(Wire(data), method="GET")  # type: ignore[arg-type]
+def read_by_http_client(data: bytes, method: str) -> http.client.HTTPResponse:
+    response = http.client.HTTPResponse(Wire(data), method=method)  # type: ignore[arg-type]
     response.begin()
     return response
 
@@ -269,21 +272,42 @@ def test_lists_of_tokens_in_any_case(fields: bytes):
         "/a%20b?c=%20d",
         "/p?",
         "/p?a?b/c",
-        "?q=1",
         "/p;x=1",
         '/"<>|\\^`{}',
         "/%",
         "/%zz",
-        "http://server.example.com",
-        "http://server.example.com/",
-        "HTTPS://other:99/p?q",
-        "ws://other:99/p",
-        "wss://other?q",
+        "/%00%0D%0A",
+        "/http://other/p",
+        "/p?http://other/p",
     ],
 )
 def test_targets(target: str):
     request = check_request(changed(b"/chat", target.encode()))
     assert request.target == target
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("?q=1", "/?q=1"),
+        ("?", "/?"),
+        ("http://server.example.com", "/"),
+        ("http://server.example.com/", "/"),
+        ("http://server.example.com?q", "/?q"),
+        ("HTTPS://other:99/p?q", "/p?q"),
+        ("ws://user@other:99/p", "/p"),
+        ("wss://[::1]:99//p??", "//p??"),
+    ],
+)
+def test_targets_that_are_more_or_less_than_a_path(target: str, told: str):
+    """A URL stands for its path and query; the name of the host is that of ``Host``."""
+    request = check_request(changed(b"/chat", target.encode()))
+    assert (request.target, request.host) == (told, "server.example.com")
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.2"])
+def test_versions_of_http(version: bytes):
+    check_request(changed(b"HTTP/1.1", b"HTTP/" + version))
 
 
 @pytest.mark.parametrize(
@@ -300,11 +324,18 @@ def test_targets(target: str):
         "xn--9ca",
         "exa%41mple",
         "under_score",
+        "a!$&'()*+;=~-b",
     ],
 )
 def test_hosts(host: str):
     data = changed(b"server.example.com", b"  " + host.encode() + b"\t ")
     assert check_request(data).host == host
+
+
+@pytest.mark.parametrize("host", ["bücher.example", "é:80", "€", "例え"])
+def test_a_host_that_is_not_ascii_is_handed_on_byte_for_byte(host: str):
+    request = check_request(changed(b"server.example.com", host.encode()))
+    assert request.host.encode("latin-1").decode() == host
 
 
 @pytest.mark.parametrize(
@@ -359,7 +390,9 @@ def test_subprotocols_keep_the_client_s_order(lines: list[bytes], offered: list[
         (b"255", False),
         (b"013", False),
         (b"130", False),
-        (b"4294967309", False),
+        (b"999999999", False),
+        (b"4294967309, 8", False),
+        (b"4294967309, 13", True),
     ],
 )
 def test_versions(versions: bytes, matches: bool):
@@ -410,6 +443,37 @@ def test_a_whole_megabyte_behind_the_request_is_handed_on():
     shake = ServerHandshake()
     assert isinstance(shake.receive_data(REQUEST + frames), UpgradeRequest)
     assert shake.accept([]) == (ANSWER + b"\r\n", frames)
+
+
+@pytest.mark.parametrize(
+    ("data", "complete"),
+    [
+        (b"", False),
+        (REQUEST[:-1], False),
+        (HEAD, False),
+        (REQUEST, True),
+        (REQUEST + b"\x81\x80\x00\x00\x00\x00", True),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", True),
+        (b"DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", True),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", True),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n", False),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab", False),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", False),
+        (with_fields(b"Content-Length: 3"), False),
+        (with_fields(b"no colon"), True),
+        (with_fields(b"X: a\nb"), True),
+        (changed(KEY, b""), True),
+        (b"\x16\x03\x01", False),
+        (b"x" * 9000, False),
+        (LINE + b"X: y\r\n" * 200, False),
+    ],
+)
+def test_whether_the_request_is_complete(data: bytes, complete: bool):
+    """Who waits for the rest of a request that is refused has to know whether there is any."""
+    shake = ServerHandshake()
+    assert not shake.complete
+    asked(shake, [data])
+    assert shake.complete is complete
 
 
 # The answer that accepts
@@ -478,42 +542,50 @@ def test_nothing_is_taken_after_the_answer(piece: bytes):
     [
         (
             RefusalError(400, "No."),
-            b"HTTP/1.1 400 Bad Request\r\n"
-            b"Connection: close\r\n"
-            b"Content-Type: text/plain; charset=utf-8\r\n"
-            b"Content-Length: 21\r\n"
-            b"\r\n"
-            b"400 Bad Request\n\nNo.\n",
+            (
+                b"HTTP/1.1 400 Bad Request\r\n"
+                b"Connection: close\r\n"
+                b"Content-Type: text/plain; charset=utf-8\r\n"
+                b"Content-Length: 21\r\n"
+                b"\r\n"
+                b"400 Bad Request\n\nNo.\n"
+            ),
         ),
         (
             RefusalError(403, "Ö."),
-            b"HTTP/1.1 403 Access Forbidden\r\n"
-            b"Connection: close\r\n"
-            b"Content-Type: text/plain; charset=utf-8\r\n"
-            b"Content-Length: 26\r\n"
-            b"\r\n"
-            b"403 Access Forbidden\n\n\xc3\x96.\n",
+            (
+                b"HTTP/1.1 403 Access Forbidden\r\n"
+                b"Connection: close\r\n"
+                b"Content-Type: text/plain; charset=utf-8\r\n"
+                b"Content-Length: 26\r\n"
+                b"\r\n"
+                b"403 Access Forbidden\n\n\xc3\x96.\n"
+            ),
         ),
         (
             RefusalError(405, "No.", [(b"Allow", b"GET")]),
-            b"HTTP/1.1 405 Method Not Allowed\r\n"
-            b"Connection: close\r\n"
-            b"Content-Type: text/plain; charset=utf-8\r\n"
-            b"Content-Length: 28\r\n"
-            b"Allow: GET\r\n"
-            b"\r\n"
-            b"405 Method Not Allowed\n\nNo.\n",
+            (
+                b"HTTP/1.1 405 Method Not Allowed\r\n"
+                b"Connection: close\r\n"
+                b"Content-Type: text/plain; charset=utf-8\r\n"
+                b"Content-Length: 28\r\n"
+                b"Allow: GET\r\n"
+                b"\r\n"
+                b"405 Method Not Allowed\n\nNo.\n"
+            ),
         ),
         (
             wrong_version(),
-            b"HTTP/1.1 426 Upgrade Required\r\n"
-            b"Connection: Upgrade, close\r\n"
-            b"Content-Type: text/plain; charset=utf-8\r\n"
-            b"Content-Length: 54\r\n"
-            b"Upgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\n"
-            b"\r\n"
-            b"426 Upgrade Required\n\nOnly version 13 is spoken here.\n",
+            (
+                b"HTTP/1.1 426 Upgrade Required\r\n"
+                b"Connection: Upgrade, close\r\n"
+                b"Content-Type: text/plain; charset=utf-8\r\n"
+                b"Content-Length: 54\r\n"
+                b"Upgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\n"
+                b"\r\n"
+                b"426 Upgrade Required\n\nOnly version 13 is spoken here.\n"
+            ),
         ),
     ],
 )
@@ -537,6 +609,7 @@ def test_a_refusal_is_read_whatever_came_before(data: bytes, status: int):
 def test_a_refusal_is_an_error_of_the_handshake():
     assert isinstance(wrong_version(), HandshakeError)
     told = wrong_version()
+    assert str(told) == told.text
     assert (told.status, told.text, told.fields) == NO_VERSION
 
 
@@ -615,11 +688,17 @@ def test_no_target(target: bytes):
 
 
 @pytest.mark.parametrize(
-    "method", [b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"get", b"X"]
+    "method", [b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"get", b"X"]
 )
 def test_another_method(method: bytes):
     check_refusal(changed(b"GET", method), NOT_GET)
     check_refusal(method + b" / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", NOT_GET)
+
+
+def test_the_answer_to_head_has_no_body():
+    check_refusal(changed(b"GET", b"HEAD"), NOT_GET, "HEAD")
+    check_refusal(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", NOT_GET, "HEAD")
+    check_refusal(b"HEAD / HTTP/1.0\r\n\r\n", NOT_GET, "HEAD")
 
 
 def test_connect():
@@ -741,11 +820,13 @@ def test_a_body_is_announced(line: bytes):
         with_fields(b"X: a\r\n "),
         with_fields(b"X:\r\n a"),
         changed(b" 13\r\n", b"\r\n 13\r\n"),
+        with_fields(b"X: a\x7fb"),
+        changed(b"server.example.com", b"a\x7fb"),
     ],
 )
-def test_bare_line_feeds_and_folding(data: bytes):
-    check_refusal(data, LOOSE_LINES)
-    check_refusal(data + b"\x81\x00", LOOSE_LINES)
+def test_bare_line_feeds_folding_and_del(data: bytes):
+    check_refusal(data, LOOSE)
+    check_refusal(data + b"\x81\x00", LOOSE)
 
 
 @pytest.mark.parametrize(
@@ -769,8 +850,18 @@ def test_lines_that_h11_does_not_take_either(data: bytes):
     [
         b"",
         b"Connection: keep-alive\r\n",
-        b"Upgrade: websocket\r\n",
         b"Connection: Upgrade\r\n",
+        b"X-Upgrade: websocket\r\nX-Connection: Upgrade\r\n",
+    ],
+)
+def test_no_upgrade(fields: bytes):
+    check_refusal(changed(UPGRADE, fields), NO_UPGRADE)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Upgrade: websocket\r\n",
         b"Upgrade:\r\nConnection: Upgrade\r\n",
         b"Upgrade: websocket\r\nConnection:\r\n",
         b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n",
@@ -783,11 +874,10 @@ def test_lines_that_h11_does_not_take_either(data: bytes):
         b'Upgrade: websocket\r\nConnection: "upgrade"\r\n',
         b"Upgrade: websocket\r\nConnection: keep-alive Upgrade\r\n",
         b"Upgrade: websocket\r\nConnection: close\r\n",
-        b"X-Upgrade: websocket\r\nX-Connection: Upgrade\r\n",
     ],
 )
-def test_no_upgrade(fields: bytes):
-    check_refusal(changed(UPGRADE, fields), NO_UPGRADE)
+def test_a_bad_upgrade(fields: bytes):
+    check_refusal(changed(UPGRADE, fields), NO_WEBSOCKET)
 
 
 @pytest.mark.parametrize(
@@ -802,7 +892,8 @@ def test_no_upgrade(fields: bytes):
 def test_a_browser_or_curl_is_told_what_this_is(fields: bytes):
     data = b"GET /index.html HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n" + fields + b"\r\n"
     check_refusal(data, NO_UPGRADE)
-    check_refusal(data + data, NO_UPGRADE)  # it may not wait for the answer
+    if fields != b"Connection: close\r\n":
+        check_refusal(data + data, NO_UPGRADE)  # it need not wait for the answer
 
 
 def test_no_host():
@@ -838,9 +929,6 @@ def test_no_host():
         b"a[::1]",
         b"a\x01b",
         b"a\x1fb",
-        b"a\x7fb",
-        b"a\x85b",
-        b"a\xa0b",
         b"a<b",
         b"a>b",
         b'a"b',
@@ -903,6 +991,9 @@ def test_no_key_at_all():
         b"Sec-WebSocket-Version: 1 3\r\n",
         b"Sec-WebSocket-Version: \xb9\xb3\r\n",
         b"Sec-WebSocket-Version: ,\r\n",
+        b"Sec-WebSocket-Version: 2147483648\r\n",
+        b"Sec-WebSocket-Version: 4294967309\r\n",
+        b"Sec-WebSocket-Version: " + b"9" * 5000 + b"\r\n",  # too many for int()
     ],
 )
 def test_no_version(field: bytes):
@@ -951,7 +1042,6 @@ def test_a_line_that_is_too_long(kind: str, more: int):
     for size in sizes_of_pieces(data):
         outcome, _ = asked(ServerHandshake(), in_pieces(data, size))
         assert outcome == TOO_LARGE, size
-    check_answer(ServerHandshake(), TOO_LARGE)
 
 
 def test_the_most_fields():
@@ -964,21 +1054,26 @@ def test_too_many_fields(more: int):
     check_refusal(with_fields(*[b"X: y"] * (MAX_FIELDS - HEAD_FIELDS + more)), TOO_LARGE)
 
 
-def test_a_head_of_many_long_lines_is_taken():
-    line = padded(b"X: ", b"y", b"", MAX_LINE).removesuffix(b"\r\n")
-    data = with_fields(*[line] * (MAX_FIELDS - HEAD_FIELDS))
-    assert len(data) < MAX_HEAD
-    for size in (1000, 1460, 16384, len(data)):
-        outcome, _ = asked(ServerHandshake(), in_pieces(data, size))
-        assert isinstance(outcome, UpgradeRequest)
+def long_head(size: int) -> bytes:
+    """A request of this size that lacks neither a field nor has one that is too long."""
+    line = padded(b"X: ", b"y", b"", 4000)
+    data = HEAD + line * ((size - len(REQUEST)) // len(line) - 1)
+    return data + padded(b"X: ", b"y", b"", size - len(data) - 2) + b"\r\n"
 
 
-def test_the_whole_head_is_too_large():
-    line = padded(b"X: ", b"y", b"", MAX_LINE)
-    data = padded(b"GET /", b"a", b" HTTP/1.1", MAX_LINE) + line * MAX_FIELDS + b"\r\n"
-    assert len(data) > MAX_HEAD
-    for size in (1000, 1460, 16384, len(data)):
-        assert asked(ServerHandshake(), in_pieces(data, size))[0] == TOO_LARGE
+def test_the_largest_head():
+    data = long_head(MAX_HEAD)
+    assert len(data) == MAX_HEAD
+    for size in sizes_of_pieces(data):
+        outcome, _ = asked(ServerHandshake(), in_pieces(data + b"\x81\x00", size))
+        assert isinstance(outcome, UpgradeRequest), size
+
+
+@pytest.mark.parametrize("more", [1, 2, 1000, 100_000])
+def test_a_head_that_is_too_large(more: int):
+    data = long_head(MAX_HEAD + more)
+    for size in sizes_of_pieces(data):
+        assert asked(ServerHandshake(), in_pieces(data, size))[0] == TOO_LARGE, size
 
 
 @pytest.mark.parametrize("size", [1, 100, 1460, 16384])
@@ -1002,9 +1097,9 @@ def test_an_endless_head_ends(start: bytes, more: bytes, most: int, size: int):
     assert len(data) - len(rest) <= most + size
 
 
-@pytest.mark.parametrize("size", [1000, 1460, 16384])
+@pytest.mark.parametrize("size", [1, 1000, 1460, 16384])
 def test_an_endless_head_of_long_lines_ends(size: int):
-    data = LINE + padded(b"X: ", b"y", b"", 8000) * 1000
+    data = LINE + padded(b"X: ", b"y", b"", 8000) * 100
     outcome, rest = asked(ServerHandshake(), in_pieces(data, size))
     assert outcome == TOO_LARGE
     assert len(data) - len(rest) <= MAX_HEAD + size
@@ -1114,7 +1209,7 @@ def test_the_websockets_library_is_served(
     chosen = data.draw(st.sampled_from(["", *offered]))
     request, answer, rest = answered(wire, data.draw(in_some_pieces(wire)), chosen)
 
-    assert request.target == path
+    assert request.target.encode() == wire.split(b" ")[1]  # less an empty query
     assert request.host == (f"{host}:{port}" if port != 80 else host)
     assert request.origin == (origin or "")
     assert request.version_matches
@@ -1190,7 +1285,8 @@ def test_a_damaged_request_is_accepted_or_refused(data: st.DataObject, wire: byt
         found, rest = asked(shake, pieces)
         if isinstance(found, Refused):
             assert asked(shake, [wire, REQUEST, b""]) == (None, b"")
-            check_answer(shake, found)
+            check_answer(shake, found, "HEAD" if shake._is_head_request else "GET")
+            return "refused"  # for what is seen first
         if isinstance(found, UpgradeRequest):
             answer, leftover = shake.accept([])
             assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")

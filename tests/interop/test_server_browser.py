@@ -1,9 +1,8 @@
 """QWebSocketServer against Chromium: a page that uses WebSocket, and a look at the port itself."""
 
 import functools
-import http.server
 import json
-import threading
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QEventLoop, QTimer
 
 from interop.certificates import Certificates
 from interop.client import BINARIES, TEXTS
+from interop.conftest import Start
 from interop.server_programs.serving import HERE, PATIENCE, Server, make_plan
 from support.process import Program, find_program
 
@@ -22,13 +22,6 @@ ARGUMENTS = [
     *("--disable-component-update", "--disable-sync", "--disable-default-apps"),
     *("--no-proxy-server", "--ignore-certificate-errors", "--hide-scrollbars"),
 ]
-
-
-class Pages(http.server.SimpleHTTPRequestHandler):
-    """Serves the page and its plan without a word."""
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 def start_chromium(profile: Path, port: int, *arguments: str) -> Program:
@@ -66,17 +59,14 @@ def servers(
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+def pages(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     """A web server for the page: its port, and the folder that it shows."""
     folder = tmp_path_factory.mktemp("pages")
     (folder / "page.html").write_bytes((HERE / "page.html").read_bytes())
-    handler = functools.partial(Pages, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server.server_port, folder
-        server.shutdown()
-        thread.join()
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", folder]
+    program = start(lambda port: [*command, str(port)])
+    yield program.port, folder
+    program.stop()
 
 
 @pytest.fixture(scope="module")

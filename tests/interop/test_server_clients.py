@@ -209,9 +209,8 @@ def curl(runner: Runner) -> Callable[..., tuple[int, dict[str, str], str]]:
 
     def run(*arguments: str) -> tuple[int, dict[str, str], str]:
         bounds = ["--silent", "--show-error", "--noproxy", "*", "--max-time", "5"]
-        done = runner.run([program, *bounds, "--include", *arguments])
-        assert done.returncode == 0, done.stdout + done.stderr
-        head, _, body = done.stdout.partition("\n\n")
+        printed = runner.run([program, *bounds, "--include", *arguments]).decode()
+        head, _, body = printed.partition("\r\n\r\n")
         line, *fields = head.splitlines()
         names_and_values = (field.partition(":") for field in fields)
         return (
@@ -258,20 +257,19 @@ def test_curl_with_the_right_fields_is_upgraded(server: Server, runner: Runner):
     """It knows nothing of frames, and shows them as they are until the server hangs up."""
     program = find_program("curl", package="curl")
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-    future = runner.begin(
+    running = runner.begin(
         [
             *(program, "-s", "-i", "--noproxy", "*", "--max-time", "30", "--http1.1"),
             *(*UPGRADE, "--header", key, f"http://127.0.0.1:{server.port}/keep"),
-        ],
-        text=False,
-        encoding=None,
+        ]
     )
     runner.until(lambda: server.sessions)
     server.sessions[0].socket.sendTextMessage("hello curl")
     server.sessions[0].socket.close()
     runner.until(lambda: server.sessions[0].socket.bytesToWrite() == 0)
     server.sessions[0].socket.abort()
-    head, _, frames = runner.result(future).stdout.partition(b"\r\n\r\n")
+    runner.until(running.is_over)
+    head, _, frames = running.printed().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 101 ")
     assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
     assert frames.startswith(b"\x81\x0ahello curl\x88\x02\x03\xe8")

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,14 @@ meet = functools.partial(connect, open_timeout=TIMEOUT, close_timeout=TIMEOUT, p
 def hear(connection: ClientConnection) -> str | bytes:
     """The next message."""
     return connection.recv(timeout=TIMEOUT)
+
+
+def wait_for_count(program: Program, text: str, count: int) -> None:
+    """Wait until the program has printed *text* so many times."""
+    deadline = time.monotonic() + TIMEOUT
+    while program.output().count(text) < count:
+        assert time.monotonic() < deadline, program.output()
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -93,7 +102,7 @@ def test_clients_that_nginx_spreads_over_the_processes_hear_the_same(
         assert sorted(heard[0]) == said
         assert heard == [heard[0]] * 6  # in the same order for all
         for server in fanouts:
-            assert "passed on to 3" in server.output()
+            server.wait_for_output("passed on to 3")
     finally:
         nginx.stop()
 
@@ -110,8 +119,7 @@ def test_the_processes_come_together_again_after_redis_was_gone(
         first.send("nobody hears this")
         start_all(commands.redis_server(directory, redis.port), port=redis.port)
         for server in fanouts:
-            while server.output().count("subscribed") < 2:
-                server.wait_for_output("subscribed")
+            wait_for_count(server, "subscribed", 2)
         first.send("but this")
         assert hear(second) == hear(first) == "but this"
 

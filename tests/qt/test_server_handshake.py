@@ -2,11 +2,11 @@
 
 import email.utils
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from PySide6.QtCore import QUrl
+
 from support.peer import CLOSE
 from support.qtmodule import QWebSocketProtocol, QWebSocketServer
 from support.server import (

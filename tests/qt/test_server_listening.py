@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtNetwork import QHostAddress, QTcpServer, QTcpSocket
 from shiboken6.Shiboken import delete, isValid
+
 from support.client import CLOSED
 from support.peer import CLOSE, TEXT, Frame
 from support.qtmodule import QWebSocketProtocol, QWebSocketServer
@@ -122,9 +123,7 @@ def test_an_address_that_is_not_ours_is_an_error(
     assert serving.trace.errors == [("AbnormalDisconnection", text)]
 
 
-def test_it_listens_after_a_failure(
-    make_serving: Callable[..., Serving], serving: Serving
-) -> None:
+def test_it_listens_after_a_failure(make_serving: Callable[..., Serving], serving: Serving) -> None:
     other = make_serving()
     other.server.listen(Address.LocalHost, serving.server.serverPort())
     other.listen()
@@ -409,9 +408,7 @@ def test_it_takes_the_descriptor_of_a_listening_socket(
 
 
 @pytest.mark.parametrize("descriptor", [-1, 9999])
-def test_a_bad_descriptor_is_refused(
-    make_serving: Callable[..., Serving], descriptor: int
-) -> None:
+def test_a_bad_descriptor_is_refused(make_serving: Callable[..., Serving], descriptor: int) -> None:
     serving = make_serving()
     assert serving.server.setSocketDescriptor(descriptor) is False
     assert serving.server.isListening() is False

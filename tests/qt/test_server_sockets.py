@@ -12,6 +12,7 @@ import pytest
 from PySide6.QtCore import QEventLoop, QObject, QTimer, QUrl, Slot
 from PySide6.QtNetwork import QAbstractSocket, QHostAddress, QNetworkProxy, QSslConfiguration
 from shiboken6.Shiboken import delete, isValid
+
 from support.client import ABORTED, CLOSED, ENDED, LOST, Client
 from support.peer import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 from support.process import open_descriptors, resident_mib
@@ -245,9 +246,7 @@ def test_what_is_sent_in_new_connection_comes_behind_the_answer(serving: Serving
     assert caller.payloads() == [b"welcome", b"p"]
 
 
-def test_signals_are_connected_to_methods_of_sockets(
-    serving: Serving, qt_warnings: Any
-) -> None:
+def test_signals_are_connected_to_methods_of_sockets(serving: Serving, qt_warnings: Any) -> None:
     one, two = serving.connect(), serving.connect()
     one.socket.textMessageReceived.connect(two.socket.sendTextMessage)
     one.socket.binaryMessageReceived.connect(two.socket.sendBinaryMessage)

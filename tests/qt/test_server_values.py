@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtNetwork import QHostAddress, QNetworkProxy, QSslConfiguration, QSslSocket
+
 from support.qtmodule import QWebSocketCorsAuthenticator, QWebSocketProtocol, QWebSocketServer
 from support.server import Serving
 

@@ -419,7 +419,9 @@ class Serving:
         assert caller.answer is not None, "closed without an answer"
         return caller.answer
 
-    def connect(self, *extra: str, **changed: str | None) -> "Session":
+    def connect(
+        self, *extra: str, context: ssl.SSLContext | None = None, **changed: str | None
+    ) -> "Session":
         """Call with a good request, take the socket in newConnection, and trace it."""
         sessions: list[Any] = []
 
@@ -429,8 +431,8 @@ class Serving:
             self.traces.append(Trace(sessions[0]))
 
         self.server.newConnection.connect(keep)
-        caller = self.call(request(*extra, **changed))
-        self.until(lambda: sessions and caller.answer)
+        caller = self.call(request(*extra, **changed), context=context)
+        self.until(lambda: caller.answer and sessions)
         self.server.newConnection.disconnect(keep)
         self.trace.take()
         return Session(self, caller, self.accepted[-1], self.traces[-1])
@@ -498,9 +500,7 @@ def all_of(callers: Sequence[Caller], condition: Callable[[Caller], Any]) -> boo
 
 
 @pytest.fixture
-def make_serving(
-    qtbot: Any, request: pytest.FixtureRequest
-) -> Iterator[Callable[..., Serving]]:
+def make_serving(qtbot: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Serving]]:
     """Make servers, and end them and all that belongs to them after the test."""
     made: list[Serving] = []
     hopeless = ON_QT and request.node.get_closest_marker("beyond") is not None

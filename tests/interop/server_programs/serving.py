@@ -2,10 +2,11 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from PySide6.QtNetwork import (
     QSslKey,
     QSslSocket,
 )
+from shiboken6.Shiboken import delete, isValid
 
 from interop.certificates import Certificate
 from support.process import find_program
@@ -115,10 +117,11 @@ class Server(QObject):
         return [session for session in self.sessions if session.url.path() == path]
 
     def end(self) -> None:
-        """Stop listening and drop all connections."""
-        self.server.close()
+        """Drop all connections and delete this object: here, not wherever garbage is collected."""
         for session in self.sessions:
-            session.socket.abort()
+            if isValid(session.socket):
+                session.socket.abort()
+        delete(self)
 
     def _on_new_connection(self) -> None:
         while (socket := self.server.nextPendingConnection()) is not None:
@@ -146,45 +149,78 @@ def _configuration(certificate: Certificate, ca: Path | None) -> QSslConfigurati
     return configuration
 
 
+class Running:
+    """A client that runs; it prints into files, so that nobody has to read along.
+
+    There is no thread for that: Python's garbage collection might run in it, and delete the Qt
+    objects of earlier tests there.
+    """
+
+    def __init__(self, command: Sequence[str | Path]) -> None:
+        self.command = [str(word) for word in command]
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
+        self._process = subprocess.Popen(
+            self.command, stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err
+        )
+
+    def is_over(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
+    def printed(self) -> bytes:
+        """What it printed on its standard output."""
+        return self._content(self._out)
+
+    def check(self) -> None:
+        """See that it ended well."""
+        problem = (self.printed() + self._content(self._err)).decode(errors="replace")
+        assert self._process.returncode == 0, f"{' '.join(self.command)}\n{problem}"
+
+    def end(self) -> None:
+        """End the process if it still runs."""
+        self._process.kill()
+        self._process.wait()
+        self._out.close()
+        self._err.close()
+
+    @staticmethod
+    def _content(file: Any) -> bytes:
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+
+
 class Runner:
     """Runs clients to their end while the event loop of the test serves them."""
 
     def __init__(self, qtbot: Any) -> None:
         self._qtbot = qtbot
-        self._executor = ThreadPoolExecutor(4)
+        self._running: list[Running] = []
 
     def until(self, condition: Callable[[], Any]) -> None:
         """Wait in the event loop until *condition* holds."""
         self._qtbot.waitUntil(lambda: bool(condition()), timeout=PATIENCE)
 
-    def begin(self, command: Sequence[str | Path], **options: Any) -> Future:
-        """Start *command*; the future's result is the completed process."""
-        defaults = {"capture_output": True, "text": True, "encoding": "utf-8", "check": False}
-        timeout = PATIENCE / 1000 - 5
-        options = {**defaults, **options, "timeout": timeout, "stdin": subprocess.DEVNULL}
-        return self._executor.submit(subprocess.run, list(command), **options)
+    def begin(self, command: Sequence[str | Path]) -> Running:
+        """Start *command*."""
+        self._running.append(Running(command))
+        return self._running[-1]
 
-    def result(self, future: Future) -> subprocess.CompletedProcess[str]:
-        """Serve until the process has ended."""
-        self.until(future.done)
-        return future.result()
+    def run(self, command: Sequence[str | Path]) -> bytes:
+        """Serve *command* until it has ended well, and return what it printed."""
+        running = self.begin(command)
+        self.until(running.is_over)
+        running.check()
+        return running.printed()
 
-    def run(
-        self, command: Sequence[str | Path], **options: Any
-    ) -> subprocess.CompletedProcess[str]:
-        """Run *command* and serve it."""
-        return self.result(self.begin(command, **options))
-
-    def run_json(self, command: Sequence[str | Path], **options: Any) -> dict[str, Any]:
+    def run_json(self, command: Sequence[str | Path]) -> dict[str, Any]:
         """Run *command*, which prints one line of JSON, and return that."""
-        done = self.run(command, **options)
-        assert done.returncode == 0, done.stdout + done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
+        answer: dict[str, Any] = json.loads(self.run(command))
         return answer
 
     def end(self) -> None:
-        """Wait for what still runs; each process has its own bound in time."""
-        self._executor.shutdown(cancel_futures=True)
+        """End what still runs."""
+        for running in self._running:
+            running.end()
 
 
 def make_plan(url: str, **more: Any) -> dict[str, Any]:
