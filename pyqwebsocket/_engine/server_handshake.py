@@ -22,7 +22,7 @@ _HTTP_VERSIONS: Final = frozenset({b"1.1", b"1.2"})  # as Qt
 _TARGET: Final = re.compile(r"(?:(?:http|ws)s?://[^/?#]+)?(/[^?#]*)?(\?[^#]*)?", re.IGNORECASE)
 # RFC 3986 section 3.2.2, and letters beyond ASCII.
 _HOST: Final = re.compile(
-    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=\xa1-\xff-]+)(?::[0-9]*)?"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=\x80-\xff-]+)(?::[0-9]*)?"
 )
 
 # What h11 takes though RFC 9112 need not be read so (sections 2.2 and 5.2): lines that end with LF
@@ -136,11 +136,18 @@ class ServerHandshake:
         assert isinstance(event, h11.Request)  # noqa: S101 - with it h11 begins
         self._is_head_request = event.method == b"HEAD"
         fields = [(bytes(name), bytes(value)) for name, value in event.headers]
+        has_body = bool(
+            set(values_of(fields, b"content-length")) - {"0"}
+            or values_of(fields, b"transfer-encoding")
+        )
+        self.complete = not has_body
         if len(fields) > _MAX_FIELDS:
             raise _too_large()
         if event.method != b"GET":
             raise RefusalError(405, "Only GET can lead to a WebSocket.", [(b"Allow", b"GET")])
-        self._finish_request(fields)
+        if has_body:
+            raise RefusalError(400, "A WebSocket request has no body.")
+        self._check_head()
         target = _TARGET.fullmatch(event.target.decode("latin-1"))
         if event.http_version not in _HTTP_VERSIONS or not target:
             raise RefusalError(400, "A WebSocket request is GET /path HTTP/1.1.")
@@ -169,15 +176,10 @@ class ServerHandshake:
             fields=fields,
         )
 
-    def _finish_request(self, fields: list[Field]) -> None:
-        """See that the request is its head alone, and the head free of bare line feeds."""
-        if set(values_of(fields, b"content-length")) - {"0"} or values_of(
-            fields, b"transfer-encoding"
-        ):
-            raise RefusalError(400, "A WebSocket request has no body.")
+    def _check_head(self) -> None:
+        """Check the bytes of the head, for what h11 lets pass."""
         while self._http.next_event() not in (h11.NEED_DATA, h11.PAUSED):
             pass
-        self.complete = True
         head = self._head[: len(self._head) - len(self._http.trailing_data[0])]
         if len(head) > _MAX_HEAD or max(map(len, head.split(b"\r\n"))) + 2 > _MAX_LINE:
             raise _too_large()

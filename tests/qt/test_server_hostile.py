@@ -14,7 +14,7 @@ from support.client import CLOSED, ENDED
 from support.peer import BINARY, CONTINUATION, PING, PONG, TEXT
 from support.process import resident_mib
 from support.qtmodule import QWebSocketProtocol
-from support.server import MASK, Caller, Serving, Session, all_of, masked, masked_close, request
+from support.server import MASK, Caller, Serving, Session, masked, masked_close, request
 
 pytest_plugins = ["support.server"]
 
@@ -76,7 +76,7 @@ def test_an_endless_request_costs_no_memory(serving: Serving) -> None:
                 caller.send(b"x" * 50_000)
         serving.qtbot.wait(1)
     assert resident_mib() - before < 40
-    serving.until(lambda: all_of(callers, lambda item: item.eof))
+    serving.until_all(callers, lambda item: item.eof)
     gets_in(serving)
 
 
@@ -117,7 +117,7 @@ def test_silent_connections_are_ended_in_time(serving: Serving) -> None:
         silent += [serving.call() for _ in range(25)]
         serving.qtbot.wait(2)
     gets_in(serving, within=1.0)
-    serving.until(lambda: all_of(silent, lambda item: item.eof), 30_000)
+    serving.until_all(silent, lambda item: item.eof, 30_000)
 
 
 def test_clients_that_come_and_go_leave_nothing(serving: Serving) -> None:
@@ -138,7 +138,7 @@ def test_random_bytes_harm_nobody(serving: Serving) -> None:
     source = random.Random(4)
     for size in (1, 10, 100, 1000, 5000):
         callers = [serving.call(source.randbytes(size)) for _ in range(20)]
-        serving.until(lambda callers=callers: all_of(callers, lambda item: item.eof))
+        serving.until_all(callers, lambda item: item.eof)
     assert "newConnection" not in serving.lines
     gets_in(serving)
 
@@ -153,10 +153,8 @@ def test_requests_with_one_wrong_byte_harm_nobody(serving: Serving, qt_warnings:
             callers.append(serving.call(good[:index] + wrong + good[index + 1 :]))
             if index % 30 == 0:
                 serving.qtbot.wait(1)
-        serving.until(
-            lambda callers=callers: all_of(
-                callers, lambda item: item.eof or (item.answer and item.answer.status == 101)
-            )
+        serving.until_all(
+            callers, lambda item: item.eof or (item.answer and item.answer.status == 101)
         )
     gets_in(serving)
     qt_warnings.take("illegal character")  # of Qt's request, for what Qt's server lets through
@@ -166,11 +164,11 @@ def test_random_bytes_behind_the_handshake_end_the_connection(serving: Serving) 
     source = random.Random(5)
     serving.keep_all()
     callers = [serving.call(request()) for _ in range(20)]
-    serving.until(lambda: all_of(callers, lambda item: item.answer))
+    serving.until_all(callers)
     for caller in callers:
         caller.send(source.randbytes(2000))
         caller.half_close()
-    serving.until(lambda: all_of(callers, lambda item: item.eof))
+    serving.until_all(callers, lambda item: item.eof)
     serving.until(lambda: all("disconnected" in trace.lines for trace in serving.traces))
     for trace in serving.traces:
         assert trace.lines[-3:] == ENDED

@@ -398,9 +398,19 @@ class Serving:
         """Call so often, a few at a time: no more than wait for a server that accepts."""
         callers: list[Caller] = []
         while len(callers) < count:
-            callers += [self.call(sent) for _ in range(min(25, count - len(callers)))]
-            self.until(lambda: all_of(callers, lambda item: item.answer or item.eof), 4 * PATIENCE)
+            batch = [self.call(sent) for _ in range(min(25, count - len(callers)))]
+            self.until_all(batch, lambda item: item.answer or item.eof)
+            callers += batch
         return callers
+
+    def until_all(
+        self,
+        callers: Sequence[Caller],
+        condition: Callable[[Caller], Any] = lambda caller: caller.answer,
+        timeout: int | None = None,
+    ) -> None:
+        """Wait until the condition holds for every one; each is looked at, so that all move."""
+        self.until(lambda: all_of(callers, condition), timeout)
 
     def until_answered(self, caller: Caller) -> Answer:
         """Wait for the head of the answer."""
@@ -496,7 +506,7 @@ class Session:
 
 def all_of(callers: Sequence[Caller], condition: Callable[[Caller], Any]) -> bool:
     """Whether the condition holds for every one; each is looked at, so that all move."""
-    return all([bool(condition(caller)) for caller in callers])
+    return sum(bool(condition(caller)) for caller in callers) == len(callers)
 
 
 @pytest.fixture
