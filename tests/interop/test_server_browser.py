@@ -55,7 +55,7 @@ def servers(
     }
     yield servers
     for server in servers.values():
-        server.end()
+        server.close()
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def make_server(qapp: Any) -> Iterator[Callable[..., Server]]:
 
     yield make
     for server in servers:
-        server.end()
+        server.close()
 
 
 @pytest.fixture

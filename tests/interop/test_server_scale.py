@@ -1,5 +1,6 @@
 """Many clients: two thousand on one server in one thread, and servers in several threads."""
 
+import contextlib
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,15 +47,14 @@ def all_went_well(count: int) -> dict[str, int]:
 
 @pytest.mark.usefixtures("many_descriptors")
 def test_two_thousand_clients_are_served_at_once_in_one_thread(runner: Runner, node_modules: Path):
-    server = Server()
-    before = open_descriptors()
-    result = runner.run_json(crowd(node_modules, CLIENTS, server.url()))
-    assert result == all_went_well(CLIENTS)
-    assert server.errors == []
-    assert len(server.sessions) == CLIENTS
-    runner.until(lambda: all(session.end == (1000, "") for session in server.sessions))
-    runner.until(lambda: open_descriptors() <= before)
-    server.end()
+    with contextlib.closing(Server()) as server:
+        before = open_descriptors()
+        result = runner.run_json(crowd(node_modules, CLIENTS, server.url()))
+        assert result == all_went_well(CLIENTS)
+        assert server.errors == []
+        assert len(server.sessions) == CLIENTS
+        runner.until(lambda: all(session.end == (1000, "") for session in server.sessions))
+        runner.until(lambda: open_descriptors() <= before)
 
 
 class Worker(QObject):
@@ -81,7 +81,7 @@ class Worker(QObject):
         """Delete the server, and tell how many sessions it had that ended well."""
         assert self._server is not None
         ended = [session.end for session in self._server.sessions]
-        self._server.end()
+        self._server.close()
         self._server = None
         self.ended.emit(ended.count((1000, "")))
 

@@ -116,7 +116,7 @@ class Server(QObject):
         """The sessions that were opened with *path*."""
         return [session for session in self.sessions if session.url.path() == path]
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Drop all connections and delete this object: here, not wherever garbage is collected."""
         for session in self.sessions:
             if isValid(session.socket):
@@ -210,7 +210,9 @@ class Runner:
         running = self.begin(command)
         self.until(running.is_over)
         running.check()
-        return running.printed()
+        printed = running.printed()
+        running.end()
+        return printed
 
     def run_json(self, command: Sequence[str | Path]) -> dict[str, Any]:
         """Run *command*, which prints one line of JSON, and return that."""
@@ -221,6 +223,7 @@ class Runner:
         """End what still runs."""
         for running in self._running:
             running.end()
+        self._running.clear()
 
 
 def make_plan(url: str, **more: Any) -> dict[str, Any]:
