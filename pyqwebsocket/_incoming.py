@@ -145,7 +145,10 @@ class Incoming(QObject):
                 return
 
     def _read(self) -> bytes:
-        return bytes(self.socket.read(_READ_SIZE).data()) if self.socket.isOpen() else b""
+        if not self.socket.isOpen():
+            return b""
+        size = min(self.socket.bytesAvailable(), _READ_SIZE) or 1  # see Transport.read()
+        return bytes(self.socket.read(size).data())
 
     @Slot("QList<QSslError>")
     def on_ssl_errors(self, errors: list[QSslError]) -> None:

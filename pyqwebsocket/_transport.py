@@ -79,7 +79,14 @@ class Transport(QObject):
 
     def read(self) -> bytes:
         """The next piece of what has arrived; b"" when there is no more."""
-        return bytes(self.socket.read(_READ_SIZE).data()) if self.socket.isOpen() else b""
+        socket = self.socket
+        if not socket.isOpen():
+            return b""
+        # No more than there is, for Qt allocates what it is asked for: 64 KiB for each small
+        # message leave holes in the heap. At least 1, for only a read that wants more than there
+        # is lets a socket whose buffer was full read on.
+        size = min(socket.bytesAvailable(), _READ_SIZE) or 1
+        return bytes(socket.read(size).data())
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket, which sends them when it can."""
