@@ -11,6 +11,7 @@ from PySide6.QtNetwork import QAbstractSocket, QSslError, QSslSocket, QTcpServer
 from shiboken6 import delete, isValid
 
 from pyqwebsocket._engine.server_handshake import RefusalError, ServerHandshake
+from pyqwebsocket._qsignals import settle
 
 if TYPE_CHECKING:
     from pyqwebsocket.qwebsocket import QWebSocket
@@ -34,6 +35,7 @@ class Listener(QTcpServer):
         self.pending: deque[QWebSocket] = deque()
         self.sockets: dict[int, QWebSocket] = {}
         self._server = weakref.ref(server)
+        settle(self)
         server.destroyed.connect(self._on_server_destroyed)
 
     def incomingConnection(self, handle: int) -> None:  # noqa: N802 - Qt's virtual method
@@ -88,6 +90,7 @@ class Incoming(QObject):
         self.refused = False
         self._accepted = False
         self._refused_at = 0.0
+        settle(socket)
         socket.setParent(self)
         socket.readyRead.connect(self._on_ready_read)
         socket.disconnected.connect(self._on_disconnected)
@@ -187,6 +190,7 @@ class Incoming(QObject):
     def _start_timer(self, timeout: int) -> None:
         if self._timer is None:
             self._timer = QTimer(self)
+            settle(self._timer)
             self._timer.setSingleShot(True)
             self._timer.timeout.connect(self._on_timeout)
         self._timer.start(timeout)

@@ -26,6 +26,18 @@ def register_types() -> None:
         _register_parameter_types(qt_class.staticMetaObject)
 
 
+def settle(sender: QObject) -> None:
+    """Make an object that was made in Python safe to have receivers in other threads.
+
+    WORKAROUND: PySide asks for the GIL when Qt first calls an object's ``disconnectNotify()``, to
+    look whether Python overrides it, and remembers the answer. Qt calls it with a lock held when a
+    receiver is destroyed; a thread that has the GIL and waits for that lock, because it connects
+    something, then waits for ever. Asked once here, with no lock held, it is never asked again.
+    """
+    sender.objectNameChanged.connect(sender.objectNameChanged)
+    sender.objectNameChanged.disconnect(sender.objectNameChanged)
+
+
 def signal(*types: str, name: str = "", arguments: Sequence[str] = ()) -> Signal:
     """Declare a signal by the names of its C++ types, which PySide6's own stub does not know.
 

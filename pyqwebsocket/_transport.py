@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, QSignalBlocker, QTimer, Slot
 from PySide6.QtNetwork import QAbstractSocket, QSslSocket, QTcpSocket
 from shiboken6 import isValid
 
+from pyqwebsocket._qsignals import settle
 from pyqwebsocket._request import Target
 
 _READ_SIZE: Final = 64 * 1024  # bytes; readAll() is slower, and so are larger pieces
@@ -51,6 +52,7 @@ class Transport(QObject):
         self._next_turn: QTimer | None = None
         self._unsent_at_last_look: int | None = None
         self._when_written: Callable[[], None] | None = None
+        settle(socket)
         socket.setParent(self)
 
     def connect_to(self, target: Target) -> None:
@@ -179,6 +181,7 @@ class Transport(QObject):
 
     def _new_timer(self, slot: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
+        settle(timer)
         timer.setSingleShot(True)
         timer.timeout.connect(slot)
         return timer

@@ -22,7 +22,13 @@ from pyqwebsocket._engine import codes
 from pyqwebsocket._engine import connection as engine
 from pyqwebsocket._engine.connection import Connection, Role
 from pyqwebsocket._engine.masking import Payload
-from pyqwebsocket._qsignals import SignalAndMethodMember, meta_signal, register_types, signal
+from pyqwebsocket._qsignals import (
+    SignalAndMethodMember,
+    meta_signal,
+    register_types,
+    settle,
+    signal,
+)
 from pyqwebsocket._request import (
     OpenError,
     Opening,
@@ -101,6 +107,7 @@ class QWebSocket(QObject):
         **properties: Any,
     ) -> None:
         super().__init__(parent, **properties)
+        settle(self)
         _arguments.check("QWebSocket", origin, str, type(None))
         _arguments.check("QWebSocket", version, QWebSocketProtocol.Version)
         self._origin = origin or ""

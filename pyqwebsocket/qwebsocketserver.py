@@ -25,7 +25,7 @@ from pyqwebsocket._engine.handshake import Field
 from pyqwebsocket._engine.masking import Payload
 from pyqwebsocket._engine.server_handshake import RefusalError, UpgradeRequest, wrong_version
 from pyqwebsocket._incoming import Incoming, Listener
-from pyqwebsocket._qsignals import enum_signal, signal
+from pyqwebsocket._qsignals import enum_signal, settle, signal
 from pyqwebsocket.qwebsocket import QWebSocket
 from pyqwebsocket.qwebsocketcorsauthenticator import QWebSocketCorsAuthenticator
 from pyqwebsocket.qwebsocketprotocol import QWebSocketProtocol
@@ -89,6 +89,7 @@ class QWebSocketServer(QObject):
         **properties: Any,
     ) -> None:
         super().__init__(parent, **properties)
+        settle(self)
         _arguments.check("QWebSocketServer", serverName, str, type(None))
         _arguments.check("QWebSocketServer", secureMode, _SslMode)
         self._server_name = serverName or ""

@@ -178,7 +178,7 @@ def test_a_client_certificate_is_seen_by_the_server(
         key=own.key,
         close=[1000, ""],
     )
-    assert result["echoed"] == 1
+    assert result.get("echoed") == 1, result
     assert server.sessions[0].peer_certificate.subjectAlternativeNames()
 
 

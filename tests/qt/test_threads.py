@@ -1,6 +1,9 @@
 """Sockets in threads of their own."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,3 +130,53 @@ def test_many_threads_have_sockets(qtbot: Any, make_peer: Callable[..., Peer]) -
         link.send(frame(TEXT, b"bye"))
     qtbot.waitUntil(lambda: all(thread.isFinished() for thread in threads), timeout=15_000)
     assert all(link.eof for link in peer.links)
+
+
+DESTROYS_RECEIVERS = """
+import sys
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QThread, QTimer, Slot
+from support.qtmodule import QWebSocket
+
+application = QCoreApplication(sys.argv)
+
+
+class Receiver(QObject):
+    @Slot()
+    def hear(self):
+        pass
+
+
+class Thread(QThread):
+    def run(self):
+        for _ in range(600):
+            sockets = [QWebSocket() for _ in range(8)]
+            receiver = Receiver()
+            for socket in sockets:
+                socket.connected.connect(receiver.hear)
+            receiver.deleteLater()
+            QCoreApplication.sendPostedEvents(receiver, QEvent.Type.DeferredDelete)
+
+
+threads = [Thread() for _ in range(4)]
+for thread in threads:
+    thread.start()
+timers, receiver = [QTimer() for _ in range(50)], Receiver()
+while any(thread.isRunning() for thread in threads):
+    for timer in timers:
+        timer.timeout.connect(receiver.hear)
+        timer.timeout.disconnect(receiver.hear)
+print("done")
+"""
+
+
+@pytest.mark.beyond("PySide takes the GIL with one of Qt's locks held, and hangs", crashes=True)
+def test_receivers_may_be_destroyed_while_other_threads_connect() -> None:
+    program = subprocess.run(
+        [sys.executable, "-c", DESTROYS_RECEIVERS],
+        capture_output=True,
+        check=False,
+        cwd=Path(__file__).parent.parent,
+        text=True,
+        timeout=100,
+    )
+    assert (program.stdout, program.stderr, program.returncode) == ("done\n", "", 0)
