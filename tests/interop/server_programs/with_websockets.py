@@ -67,6 +67,7 @@ def main() -> dict[str, Any]:
             subprotocols=plan.get("protocols"),
             compression="deflate",
             max_size=None,
+            open_timeout=TIMEOUT,
             proxy=None,
             **tls_options(plan),
         )
