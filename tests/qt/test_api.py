@@ -1,6 +1,8 @@
 """The names, signatures and enum values of the classes, and their meta-objects."""
 
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,36 @@ def test_a_close_code_is_found_by_its_number() -> None:
 def test_what_is_abstract_cannot_be_made(name: str) -> None:
     with pytest.raises(NotImplementedError):
         class_of(name)()
+
+
+# Signatures
+
+
+def parameters_of(signature: str) -> tuple[int, list[str]]:
+    """How many parameters are positional only, and the names of the others; without self."""
+    inside = signature[1 : signature.rindex(") ->")]
+    names = [part.split(":")[0].strip() for part in re.split(r", (?![^\[]*\])", inside)]
+    names = [name for name in names if name not in ("", "self")]
+    place = names.index("/") if "/" in names else 0
+    return place, [name for name in names[place:] if name != "/"]
+
+
+METHODS = [
+    (name, method, signatures)
+    for name in CLASSES
+    for method, signatures in API[name]["methods"].items()
+    if method == "__init__" or not method.startswith("__")
+]
+
+
+@pytest.mark.skipif(ON_QT, reason="Qt's own methods are in C++ and have no Python signature")
+@pytest.mark.parametrize(("name", "method", "signatures"), METHODS)
+def test_the_method_has_the_parameters(name: str, method: str, signatures: list[str]) -> None:
+    found = inspect.signature(getattr(class_of(name), method)).parameters.values()
+    by_place = [item.name for item in found if item.kind is item.POSITIONAL_ONLY]
+    by_name = [item.name for item in found if item.kind is item.POSITIONAL_OR_KEYWORD]
+    wanted = [parameters_of(signature) for signature in signatures]
+    if by_name[:1] == ["self"]:
+        by_name = by_name[1:]
+    assert max(count for count, _ in wanted) == len([it for it in by_place if it != "self"])
+    assert max((names for _, names in wanted), key=len) == by_name
