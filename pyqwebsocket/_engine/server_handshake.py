@@ -151,20 +151,7 @@ class ServerHandshake:
         target = _TARGET.fullmatch(event.target.decode("latin-1"))
         if event.http_version not in _HTTP_VERSIONS or not target:
             raise RefusalError(400, "A WebSocket request is GET /path HTTP/1.1.")
-        if not values_of(fields, b"upgrade"):
-            raise RefusalError(
-                426, "Only WebSocket clients are served here.", [*_UPGRADE, _VERSION]
-            )
-        if "websocket" not in tokens_of(fields, b"upgrade") or "upgrade" not in tokens_of(
-            fields, b"connection"
-        ):
-            raise RefusalError(400, "Upgrade and Connection do not ask for a WebSocket.")
-        host = ",".join(values_of(fields, b"host"))
-        if not _HOST.fullmatch(host):
-            raise RefusalError(400, "Host does not name a host.")
-        versions = tokens_of(fields, b"sec-websocket-version")
-        if not any(_NUMBER.fullmatch(version) for version in versions):
-            raise wrong_version()
+        host, versions = _checked_upgrade(fields)
         self._key = _checked_key(values_of(fields, b"sec-websocket-key"))
         offered = ",".join(values_of(fields, b"sec-websocket-protocol")).split(",")
         return UpgradeRequest(
@@ -229,6 +216,23 @@ def wrong_version() -> RefusalError:
 
 def _too_large() -> RefusalError:
     return RefusalError(_TOO_LARGE, "The head of the request is too large.")
+
+
+def _checked_upgrade(fields: list[Field]) -> tuple[str, set[str]]:
+    """The host, and the versions that the client speaks (section 4.2.1, items 2 to 6)."""
+    if not values_of(fields, b"upgrade"):
+        raise RefusalError(426, "Only WebSocket clients are served here.", [*_UPGRADE, _VERSION])
+    if "websocket" not in tokens_of(fields, b"upgrade") or "upgrade" not in tokens_of(
+        fields, b"connection"
+    ):
+        raise RefusalError(400, "Upgrade and Connection do not ask for a WebSocket.")
+    host = ",".join(values_of(fields, b"host"))
+    if not _HOST.fullmatch(host):
+        raise RefusalError(400, "Host does not name a host.")
+    versions = tokens_of(fields, b"sec-websocket-version")
+    if not any(_NUMBER.fullmatch(version) for version in versions):
+        raise wrong_version()
+    return host, versions
 
 
 def _checked_key(keys: list[str]) -> bytes:
