@@ -6,32 +6,11 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QCoreApplication, QtMsgType, qInstallMessageHandler
 
+from support.beyond import pytest_collection_modifyitems, pytest_configure
 from support.client import Client
 from support.peer import Link, Peer
-from support.qtmodule import ON_QT
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker of what Qt's module does wrong."""
-    config.addinivalue_line(
-        "markers",
-        "beyond(reason, crashes=False): Qt's own module fails this; it is not run there at all "
-        "if it could crash or hang",
-    )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On Qt's own module, what is beyond it is expected to fail."""
-    if not ON_QT:
-        return
-    for item in items:
-        marker = item.get_closest_marker("beyond")
-        if marker is None:
-            continue
-        if marker.kwargs.get("crashes"):
-            item.add_marker(pytest.mark.skip(reason=f"beyond Qt: {marker.args[0]}"))
-        else:
-            item.add_marker(pytest.mark.xfail(reason=f"beyond Qt: {marker.args[0]}", strict=False))
+__all__ = ["pytest_collection_modifyitems", "pytest_configure"]
 
 
 @pytest.fixture(scope="session")

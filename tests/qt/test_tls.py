@@ -507,7 +507,7 @@ class PskServer:
 @pytest.fixture
 def psk_server() -> Iterator[PskServer]:
     if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl program here")
+        pytest.fail("there is no openssl program here: install openssl (Debian)")
     server = PskServer()
     yield server
     server.end()
